@@ -1,0 +1,16 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0
+# PID 1 of the test machines: runs the scenario that the command line names.
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin
+alias reboot='busybox reboot'
+busybox mount -t proc proc /proc
+busybox mount -t sysfs sysfs /sys
+busybox mount -t devtmpfs devtmpfs /dev 2>/dev/null
+. /scenarios.sh
+scenario=facts
+for word in $(busybox cat /proc/cmdline); do
+	case $word in scenario=*) scenario=${word#*=} ;; esac
+done
+"$scenario" </dev/null 2>&1
+echo "SCENARIO-END $scenario"
+busybox reboot -f

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What a shell cannot do: pivot_root(".", "."), and a look at the bottom of the mount namespace. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <dirent.h>
+#include <unistd.h>
+
+static void report(const char *what, long result)
+{
+	printf("%s: %s\n", what, result < 0 ? strerrorname_np(errno) : "ok");
+}
+
+static void pivot(void)
+{
+	mkdir("/new", 0755);
+	report("mount", mount("new", "/new", "tmpfs", 0, NULL));
+	report("chdir", chdir("/new"));
+	report("pivot_root", syscall(SYS_pivot_root, ".", "."));
+	report("umount", umount2(".", MNT_DETACH));
+	report("old init", access("/init", F_OK));
+	puts("SCENARIO-END pivot_by_hand");
+	fflush(stdout);
+	reboot(RB_AUTOBOOT);
+}
+
+static void bottom(void)
+{
+	int ns = open("/proc/self/ns/mnt", O_RDONLY);
+	struct statfs fs;
+	int entries = -2;
+	struct dirent *e;
+	DIR *dir;
+
+	/* Joining the namespace again puts us on its lowest mount, covered or not. */
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    umount2("/", MNT_DETACH) || setns(ns, CLONE_NEWNS)) {
+		perror("bottom");
+		return;
+	}
+	dir = opendir(".");
+	while (dir && (e = readdir(dir)))
+		if (++entries > 0)
+			printf("entry: %s\n", e->d_name);
+	printf("entries: %d\n", entries);
+	report("mkdir", mkdir("x", 0755));
+	report("creat", open("x", O_CREAT | O_WRONLY, 0644));
+	report("mknod", mknod("x", S_IFIFO | 0644, 0));
+	report("symlink", symlink("y", "x"));
+	report("link", link("/proc/self/exe", "x"));
+	report("rename", rename("x", "y"));
+	report("rmdir", rmdir("x"));
+	report("chmod", chmod(".", 0777));
+	report("chown", chown(".", 1, 1));
+	report("utimes", utimensat(AT_FDCWD, ".", NULL, 0));
+	report("O_TMPFILE", open(".", O_TMPFILE | O_RDWR, 0600));
+	report("statfs", statfs(".", &fs));
+}
+
+int main(int argc, char **argv)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (strstr(argv[0], "hello"))
+		puts("hello from a container");
+	else if (argc > 1 && !strcmp(argv[1], "pivot"))
+		pivot();
+	else if (argc > 1 && !strcmp(argv[1], "bottom"))
+		bottom();
+	else
+		return 2;
+	return 0;
+}

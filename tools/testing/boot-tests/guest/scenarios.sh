@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0
+# What the test machines do; each scenario is a function that prints what it sees.
+# shellcheck shell=sh
+
+# What "/" is.
+facts() {
+	busybox awk '$2 == "/" { print "root: " $1 " " $3 " " $4 }' /proc/mounts
+	# How many mounts there are besides the three of init.sh.
+	echo "mounts: $(($(busybox wc -l </proc/mounts) - 3))"
+	busybox touch /writable && echo "write: ok"
+}
+
+show() { # show NAME COMMAND...: one line with the command's last one
+	name=$1
+	shift
+	echo "$name: $("$@" 2>&1 | busybox tail -n 1)"
+}
+
+cgroups() {
+	busybox mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	busybox mkdir -p /run /tmp
+}
+
+runc() { cgroups; show runc /usr/sbin/runc run --bundle /bundle c; }
+crun() { cgroups; show crun /usr/bin/crun run --bundle /bundle c; }
+bubblewrap() { show bubblewrap bwrap --bind /bundle/rootfs / --proc /proc /bin/hello; }
+bubblewrap_user() {
+	show bubblewrap_user busybox su -s /bin/sh nobody -c \
+		'bwrap --unshare-user --bind /bundle/rootfs / /bin/hello'
+}
+containers() { runc; crun; bubblewrap; bubblewrap_user; }
+
+# PID 1 itself moves to a new root.
+pivot_by_hand() { exec /probe pivot; }
+
+bottom() { /probe bottom; }
+
+shell() {
+	echo 'Leave with "exit". The root of this machine:'
+	busybox grep ' / ' /proc/mounts
+	busybox setsid busybox cttyhack busybox sh </dev/console >/dev/console 2>&1
+}
+
+switched() { # switched COMMAND...
+	busybox mkdir /new
+	busybox mount -t tmpfs tmpfs /new
+	busybox cp -a /bin /sbin /lib /lib64 /usr /probe /scenarios.sh /new/ 2>/dev/null
+	busybox mkdir -p /new/proc /new/sys /new/dev /new/bundle
+	busybox printf '%s\n' '#!/bin/busybox sh' 'busybox mount -t proc proc /proc' \
+		'busybox grep " / tmpfs " /proc/mounts | busybox tail -n 1' \
+		'echo "switched: pid $$"' 'busybox reboot -f' >/new/init
+	busybox chmod 755 /new/init
+	exec "$@" /new /init
+}
+switch_root_busybox() { switched busybox switch_root; }
+switch_root_util_linux() { switched /sbin/switch_root; }
