@@ -1,5 +1,6 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
 # PID 1 of the test machines: runs the scenario that the command line names.
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 alias reboot='busybox reboot'

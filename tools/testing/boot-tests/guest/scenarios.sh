@@ -5,7 +5,7 @@
 # What "/" is.
 facts() {
 	busybox awk '$2 == "/" { print "root: " $1 " " $3 " " $4 }' /proc/mounts
-	# How many mounts there are besides the three of init.sh.
+	# How many mounts can be seen from the root, besides the three of init.sh.
 	echo "mounts: $(($(busybox wc -l </proc/mounts) - 3))"
 	busybox touch /writable && echo "write: ok"
 }
@@ -25,8 +25,8 @@ runc() { cgroups; show runc /usr/sbin/runc run --bundle /bundle c; }
 crun() { cgroups; show crun /usr/bin/crun run --bundle /bundle c; }
 bubblewrap() { show bubblewrap bwrap --bind /bundle/rootfs / --proc /proc /bin/hello; }
 bubblewrap_user() {
-	show bubblewrap_user busybox su -s /bin/sh nobody -c \
-		'bwrap --unshare-user --bind /bundle/rootfs / /bin/hello'
+	show bubblewrap_user setpriv --reuid 65534 --regid 65534 --clear-groups \
+		bwrap --unshare-user --bind /bundle/rootfs / /bin/hello
 }
 containers() { runc; crun; bubblewrap; bubblewrap_user; }
 

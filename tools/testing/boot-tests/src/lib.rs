@@ -30,8 +30,6 @@ pub struct Machine {
     pub initramfs: bool,
     /// A disk image, seen as `/dev/vda`.
     pub disk: Option<PathBuf>,
-    /// Count instructions: guest time then repeats exactly.
-    pub icount: bool,
 }
 
 impl Machine {
@@ -42,7 +40,6 @@ impl Machine {
             cpus: 1,
             initramfs: true,
             disk: None,
-            icount: false,
         }
     }
 
@@ -55,8 +52,19 @@ impl Machine {
             self.scenario, self.params
         );
         let mut args: Vec<String> = [
-            "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "768", "-nodefaults",
-            "-display", "none", "-no-reboot", "-serial", "stdio",
+            "qemu-system-x86_64",
+            "-accel",
+            "tcg",
+            "-cpu",
+            "max",
+            "-m",
+            "768",
+            "-nodefaults",
+            "-display",
+            "none",
+            "-no-reboot",
+            "-serial",
+            "stdio",
         ]
         .map(String::from)
         .into();
@@ -69,9 +77,6 @@ impl Machine {
             let drive = format!("file={},format=raw,if=virtio,snapshot=on", disk.display());
             args.extend(["-drive".into(), drive]);
         }
-        if self.icount {
-            args.extend(["-icount".into(), "shift=0,sleep=off".into()]);
-        }
         args.extend(["-append".into(), append]);
         args
     }
@@ -82,12 +87,17 @@ impl Machine {
             true => format!("'{arg}'"),
             false => arg.clone(),
         };
-        self.command().iter().map(quote).collect::<Vec<_>>().join(" ")
+        self.command()
+            .iter()
+            .map(quote)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// Boots the machine and returns its console.
     pub fn boot(&self) -> Result<String, String> {
-        self.run(&[], || Ok(String::new())).map(|(console, _)| console)
+        self.run(&[], || Ok(String::new()))
+            .map(|(console, _)| console)
     }
 
     /// Boots the machine under gdb, which runs `script` from the first instruction on; returns the
@@ -95,7 +105,11 @@ impl Machine {
     pub fn boot_with_gdb(&self, script: &str) -> Result<(String, String), String> {
         static SERIAL: AtomicUsize = AtomicUsize::new(0);
         let dir = env::temp_dir();
-        let name = format!("gdb{}.{}", std::process::id(), SERIAL.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "gdb{}.{}",
+            std::process::id(),
+            SERIAL.fetch_add(1, Ordering::Relaxed)
+        );
         // Relative to `dir`: a socket's path may have 107 bytes only.
         let (socket, commands) = (name.clone() + ".sock", dir.join(name + ".gdb"));
         let chardev = format!("socket,path={socket},server=on,wait=off,id=gdb");
@@ -165,7 +179,9 @@ impl Machine {
         let console = console.join().expect("reader") + &errors.join().expect("reader");
         let side = side?;
         if late {
-            return Err(format!("{console}\nthe machine did not end in {DEADLINE:?}\n{side}"));
+            return Err(format!(
+                "{console}\nthe machine did not end in {DEADLINE:?}\n{side}"
+            ));
         }
         Ok((console, side))
     }

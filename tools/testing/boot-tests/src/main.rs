@@ -26,9 +26,19 @@ fn main() -> ExitCode {
 }
 
 fn demo() -> Result<(), String> {
-    for (params, expect) in [("", "hello from a container"), ("empty_rootfs=0", "nvalid argument")] {
+    for (params, expect) in [
+        ("", "hello from a container"),
+        ("empty_rootfs=0", "nvalid argument"),
+    ] {
         let machine = Machine::new("containers", &format!("quiet {params}"));
-        println!("\nBooting with \"{}\":", if params.is_empty() { "(the default)" } else { params });
+        println!(
+            "\nBooting with \"{}\":",
+            if params.is_empty() {
+                "(the default)"
+            } else {
+                params
+            }
+        );
         let console = machine.boot()?;
         for runtime in ["runc", "crun", "bubblewrap", "bubblewrap_user"] {
             let seen = fact(&console, runtime)
@@ -44,5 +54,8 @@ fn demo() -> Result<(), String> {
 
 fn shell() -> Result<(), String> {
     let command = Machine::new("shell", "quiet").command();
-    Err(Command::new(&command[0]).args(&command[1..]).exec().to_string())
+    Err(Command::new(&command[0])
+        .args(&command[1..])
+        .exec()
+        .to_string())
 }
