@@ -25,7 +25,7 @@ runc() { cgroups; show runc /usr/sbin/runc run --bundle /bundle c; }
 crun() { cgroups; show crun /usr/bin/crun run --bundle /bundle c; }
 bubblewrap() { show bubblewrap bwrap --bind /bundle/rootfs / --proc /proc /bin/hello; }
 bubblewrap_user() {
-	show bubblewrap_user setpriv --reuid 65534 --regid 65534 --clear-groups \
+	show bubblewrap_user /usr/bin/setpriv --reuid 65534 --regid 65534 --clear-groups \
 		bwrap --unshare-user --bind /bundle/rootfs / /bin/hello
 }
 containers() { runc; crun; bubblewrap; bubblewrap_user; }
