@@ -92,8 +92,8 @@ macro_rules! init_pr_info {
     ($init:expr, $subject:expr, $what:expr, $object:expr) => {{
         let format = $crate::init_c_str!($init, "\u{1}6%s: %s %s\n");
         let (subject, what, object): (&CStr, &CStr, &CStr) = ($subject, $what, $object);
-        // SAFETY: The format takes three C strings, and gets them.
         #[cfg(CONFIG_PRINTK)]
+        // SAFETY: The format takes three C strings, and gets them.
         unsafe {
             $crate::bindings::_printk(
                 format.as_char_ptr(),
@@ -116,8 +116,8 @@ macro_rules! init_pr_warn {
         let format = $crate::init_c_str!($init, "\u{1}4%s: %s %s: error %d\n");
         let (subject, what, object): (&CStr, &CStr, &CStr) = ($subject, $what, $object);
         let error: $crate::error::Error = $error;
-        // SAFETY: The format takes three C strings and an integer, and gets them.
         #[cfg(CONFIG_PRINTK)]
+        // SAFETY: The format takes three C strings and an integer, and gets them.
         unsafe {
             $crate::bindings::_printk(
                 format.as_char_ptr(),

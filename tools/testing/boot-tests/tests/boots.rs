@@ -381,7 +381,7 @@ fn main() {
                 "empty_rootfs: off, something is in rootfs: error -39",
             )
         }),
-        trial("bad_options_fall_back_to_rootfs", || {
+        trial("refused_mount_falls_back_to_rootfs", || {
             fails(
                 "init_mount",
                 "-22",
