@@ -7,11 +7,19 @@
 //! [`include/linux/fs_struct.h`](srctree/include/linux/fs_struct.h)
 
 use crate::{
-    bindings,
-    error::{to_result, Error, Result},
+    bindings, container_of,
+    error::{to_result, Result},
+    ffi::c_char,
     str::CStr,
 };
-use core::mem::{self, MaybeUninit};
+use core::{
+    mem::{self, MaybeUninit},
+    ptr::addr_of_mut,
+    slice,
+};
+
+/// Room for the name of a directory entry, as long as most of them are.
+pub type EntryName = [c_char; 40];
 
 /// A place in the mount tree.
 ///
@@ -87,25 +95,55 @@ impl Path {
     ///
     /// It is made mutable again when the result is dropped.
     ///
+    /// Only what is in the dentry cache is looked at, which is everything on tmpfs and ramfs.
+    ///
     /// # Errors
     ///
-    /// `ENOTEMPTY` if there is something in the directory.
+    /// If there is something in the directory: the name of one entry, which is put into `name` and
+    /// cut off where that ends.
     ///
     /// Wraps `simple_empty()` in `fs/libfs.c` and `inode_set_flags()` in `fs/inode.c`.
-    ///
-    /// Only what is in the dentry cache is looked at, which is everything on tmpfs and ramfs.
     #[inline(always)]
-    pub fn freeze_empty(&self) -> Result<FrozenDir<'_>> {
+    pub fn freeze_empty<'a>(&self, name: &'a mut EntryName) -> Result<FrozenDir<'_>, &'a CStr> {
         let inode = LockedInode::new(self);
 
         // SAFETY: By the type invariants the dentry is valid.
         if unsafe { bindings::simple_empty(self.0.dentry) } == 0 {
-            return Err(Error::from_errno(-(bindings::ENOTEMPTY as i32)));
+            return Err(self.first_entry(name));
         }
         // SAFETY: The inode is valid and locked.
         unsafe { bindings::inode_set_flags(inode.0, IMMUTABLE, IMMUTABLE) };
         // INVARIANT: The directory is empty and immutable now.
         Ok(FrozenDir(self))
+    }
+
+    /// Returns the name of the first entry of this directory.
+    #[inline(always)]
+    fn first_entry<'a>(&self, name: &'a mut EntryName) -> &'a CStr {
+        // SAFETY: By the type invariants the dentry is valid. While `d_lock` is held its children
+        // and their names stay in place. `name` is `name.len()` bytes long.
+        unsafe {
+            let lock = addr_of_mut!((*self.0.dentry).d_lockref).cast();
+            // A `struct lockref` begins with its lock.
+            bindings::spin_lock(lock);
+            let mut node = (*self.0.dentry).d_children.first;
+            while !node.is_null() {
+                let child = container_of!(node, bindings::dentry, d_sib);
+                if !(*child).d_inode.is_null() && !(*child).d_hash.pprev.is_null() {
+                    let entry = (*child).d_name.name.cast();
+                    bindings::sized_strscpy(name.as_mut_ptr(), entry, name.len());
+                    break;
+                }
+                node = (*node).next;
+            }
+            bindings::spin_unlock(lock);
+        }
+        // SAFETY: `sized_strscpy()` has put a NUL there, or else it is all zeroes.
+        unsafe {
+            let len = bindings::strlen(name.as_ptr()) as usize;
+            let bytes = slice::from_raw_parts(name.as_ptr().cast(), len.wrapping_add(1));
+            CStr::from_bytes_with_nul_unchecked(bytes)
+        }
     }
 }
 

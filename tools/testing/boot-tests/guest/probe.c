@@ -67,11 +67,22 @@ static void bottom(void)
 	report("statfs", statfs(".", &fs));
 }
 
+/* One byte for each call. */
+static void helper(void)
+{
+	int fd = open("/helpers", O_CREAT | O_WRONLY | O_APPEND, 0644);
+
+	if (write(fd, "x", 1) != 1)
+		_exit(1);
+}
+
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (strstr(argv[0], "hello"))
 		puts("hello from a container");
+	else if (strstr(argv[0], "helper"))
+		helper();
 	else if (argc > 1 && !strcmp(argv[1], "pivot"))
 		pivot();
 	else if (argc > 1 && !strcmp(argv[1], "bottom"))

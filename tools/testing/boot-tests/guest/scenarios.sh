@@ -35,6 +35,18 @@ pivot_by_hand() { exec /probe pivot; }
 
 bottom() { /probe bottom; }
 
+# How many uevent helpers have run, once no more do.
+helpers() {
+	before=none
+	now=
+	while [ "$before" != "$now" ]; do
+		before=$now
+		busybox sleep 2
+		now=$(busybox stat -c %s /helpers)
+	done
+	echo "helpers: $now"
+}
+
 shell() {
 	echo 'Leave with "exit". The root of this machine:'
 	busybox grep ' / ' /proc/mounts

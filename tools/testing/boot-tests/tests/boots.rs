@@ -5,7 +5,11 @@
 
 use boot_tests::{build_dir, fact, Machine};
 use libtest_mimic::{Arguments, Failed, Trial};
-use std::{fs, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 type Outcome = Result<(), Failed>;
 
@@ -142,7 +146,7 @@ fn switches_root(scenario: &'static str) -> Outcome {
 }
 
 /// A disk with the same userland as the initramfs has.
-fn disk() -> Result<std::path::PathBuf, Failed> {
+fn disk() -> Result<PathBuf, Failed> {
     let (dir, image) = (
         build_dir().join("tmp/disk"),
         build_dir().join("tmp/disk.ext4"),
@@ -169,6 +173,12 @@ fn root_on_a_disk_boots() -> Outcome {
         let mut machine = Machine::new("facts", &format!("root=/dev/vda rw {params}"));
         machine.disk = Some(disk.clone());
         machine.initramfs = initramfs;
+        expect(&machine, &["root: /dev/root ext4 rw", "write: ok"])?;
+    }
+    // So it is with an initramfs that has no init.
+    for params in ["", OFF] {
+        let mut machine = Machine::new("facts", &format!("root=/dev/vda rw rdinit=/none {params}"));
+        machine.disk = Some(disk.clone());
         expect(&machine, &["root: /dev/root ext4 rw", "write: ok"])?;
     }
     // An initramfs with an init of its own wins over root=, as in a stock boot.
@@ -203,6 +213,93 @@ fn fails(function: &str, value: &str, params: &str, warning: &str) -> Outcome {
     check(&machine, &console, &[warning])
 }
 
+/// Stops at `place` and calls `function(text, value)` there, as if the kernel did.
+fn call_at(place: &str, function: &str, text: &str, value: u32) -> String {
+    format!(
+        "thbreak {place}\ncontinue\nset $pc_was = $pc\nset $rdi_was = $rdi\n\
+         set $text = (char *)&boot_command_line + 1500\n\
+         set {{char[{}]}}$text = \"{text}\"\n\
+         set $rsp = $rsp - 8\nset *(long *)$rsp = $pc_was\n\
+         set $rdi = $text\nset $rsi = {value}\nset $pc = {function}\n\
+         thbreak *$pc_was\ncontinue\nprintf \"called: %d\\n\", (int)$rax\nset $rdi = $rdi_was",
+        text.len() + 1
+    )
+}
+
+/// `function(text, value)`, called at `place`, keeps the new root from coming about: the boot is
+/// the stock one, with a warning.
+fn prevented(place: &str, function: &str, text: &str, value: u32, warning: &str) -> Outcome {
+    let machine = Machine::new("facts", "nokaslr");
+    let script = call_at(place, function, text, value);
+    let (console, gdb) = machine.boot_with_gdb(&script)?;
+    if fact(&gdb, "called") != Some("0") {
+        return Err(format!("{function}() was not called:\n{gdb}").into());
+    }
+    check(&machine, &console, &STOCK)?;
+    check(&machine, &console, &[warning])
+}
+
+/// With two CPUs as many uevent helpers run as on a stock boot, all from the right root.
+fn as_many_helpers_run_as_on_a_stock_boot() -> Outcome {
+    let script = "thbreak start_kernel\ncontinue\nset {char[8]}&uevent_helper = \"/helper\"";
+    let mut counts = Vec::new();
+    for params in ["", OFF] {
+        let mut machine = Machine::new("helpers", &format!("nokaslr {params}"));
+        machine.cpus = 2;
+        let (console, gdb) = machine.boot_with_gdb(script)?;
+        match fact(&console, "helpers").and_then(|n| n.parse::<u32>().ok()) {
+            Some(count) if count > 0 => counts.push(count),
+            _ => return Err(format!("{console}\n{gdb}\nno helper ran").into()),
+        }
+    }
+    match counts[0] == counts[1] {
+        true => Ok(()),
+        false => Err(format!("{} helpers ran, on a stock boot {}", counts[0], counts[1]).into()),
+    }
+}
+
+/// All sections of `object` that hold code, as instructions with their relocations.
+fn disassembly(object: &Path) -> Result<String, Failed> {
+    let out = Command::new("objdump").arg("-dr").arg(object).output()?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    // The first lines name the file.
+    match text.split_once("\nDisassembly of ") {
+        Some((_, code)) => Ok(code.into()),
+        None => Ok(String::new()),
+    }
+}
+
+/// The objects below `dir`, relative to it.
+fn objects(dir: &Path) -> Result<Vec<PathBuf>, Failed> {
+    let script = "find init fs -name '*.o' ! -name '.*' | sort";
+    let out = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(dir)
+        .output()?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    Ok(text.lines().map(PathBuf::from).collect())
+}
+
+/// Without CONFIG_EMPTY_ROOTFS `init/` and `fs/` are the stock kernel's; with it they are not.
+fn option_off_leaves_the_stock_disassembly() -> Outcome {
+    let build = build_dir();
+    let (stock, off) = (build.join("objects/stock"), build.join("objects/off"));
+    let names = objects(&stock)?;
+    if names.len() < 50 || names != objects(&off)? {
+        return Err(format!("not the same objects: {names:?}").into());
+    }
+    for name in &names {
+        if disassembly(&stock.join(name))? != disassembly(&off.join(name))? {
+            return Err(format!("{} differs from the stock one", name.display()).into());
+        }
+    }
+    let name = "init/initramfs.o";
+    match disassembly(&stock.join(name))? != disassembly(&build.join("kernel").join(name))? {
+        true => Ok(()),
+        false => Err(format!("{name} is the stock one with the option on").into()),
+    }
+}
+
 /// The calls that `overmount_rootfs()` makes are those whose failure is tested, and some that
 /// cannot fail: a new one must be put into one of the two lists.
 fn every_call_is_accounted_for() -> Outcome {
@@ -223,8 +320,11 @@ fn every_call_is_accounted_for() -> Outcome {
         "path_get",
         "path_put",
         "rust_helper_get_current",
+        "rust_helper_spin_lock",
+        "rust_helper_spin_unlock",
         "set_fs_pwd",
         "set_fs_root",
+        "sized_strscpy",
         "strlen",
         "up_write",
     ];
@@ -374,13 +474,26 @@ fn main() {
             )
         }),
         trial("something_in_rootfs_falls_back_to_rootfs", || {
-            fails(
-                "simple_empty",
-                "0",
-                "",
-                "empty_rootfs: off, something is in rootfs: error -39",
+            prevented(
+                "overmount_rootfs",
+                "init_mkdir",
+                "/leftover",
+                0o755,
+                "empty_rootfs: off, rootfs already has leftover: error -39",
             )
         }),
+        trial("mount_that_is_gone_again_falls_back_to_rootfs", || {
+            let warning = "empty_rootfs: off, cannot enter tmpfs: error -2";
+            prevented("follow_down_one", "init_umount", "/..", 2, warning)
+        }),
+        trial(
+            "as_many_helpers_run_as_on_a_stock_boot",
+            as_many_helpers_run_as_on_a_stock_boot,
+        ),
+        trial(
+            "option_off_leaves_the_stock_disassembly",
+            option_off_leaves_the_stock_disassembly,
+        ),
         trial("refused_mount_falls_back_to_rootfs", || {
             fails(
                 "init_mount",
