@@ -6,14 +6,20 @@ use std::{
     env, fs,
     io::Read,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
+    process::{Child, Command, Stdio},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        OnceLock,
+    },
     thread,
     time::{Duration, Instant},
 };
 
 /// The longest time that a machine may take: far more than any needs, so that only a hang meets it.
 const DEADLINE: Duration = Duration::from_secs(240);
+
+/// How long a machine may take to show that KVM works here.
+const KVM_PROBE: Duration = Duration::from_secs(15);
 
 /// The directory of everything that is generated.
 pub fn build_dir() -> PathBuf {
@@ -45,6 +51,10 @@ impl Machine {
 
     /// The QEMU command line that boots this machine.
     pub fn command(&self) -> Vec<String> {
+        self.command_with(accelerator())
+    }
+
+    fn command_with(&self, accelerator: &str) -> Vec<String> {
         let build = build_dir();
         let file = |name: &str| build.join(name).display().to_string();
         let append = format!(
@@ -54,7 +64,7 @@ impl Machine {
         let mut args: Vec<String> = [
             "qemu-system-x86_64",
             "-accel",
-            "tcg",
+            accelerator,
             "-cpu",
             "max",
             "-m",
@@ -96,20 +106,49 @@ impl Machine {
 
     /// Boots the machine and returns its console.
     pub fn boot(&self) -> Result<String, String> {
-        self.run(&[], || Ok(String::new()))
+        self.run(accelerator(), &[], || Ok(String::new()))
             .map(|(console, _)| console)
     }
 
     /// Boots the machine under gdb, which runs `script` from the first instruction on; returns the
     /// console and what gdb printed. The machine runs on when the script has ended.
     pub fn boot_with_gdb(&self, script: &str) -> Result<(String, String), String> {
-        static SERIAL: AtomicUsize = AtomicUsize::new(0);
-        let dir = env::temp_dir();
-        let name = format!(
-            "gdb{}.{}",
-            std::process::id(),
-            SERIAL.fetch_add(1, Ordering::Relaxed)
+        self.run_with_gdb(&[], script)
+    }
+
+    /// Counts the guest's instructions from the entry of `function` to its return, interrupts
+    /// included. A boot is recorded, and the debugger looks at a replay: it cannot disturb that.
+    pub fn count_instructions(&self, function: &str) -> Result<u64, String> {
+        let log = env::temp_dir().join(format!("replay.{}", serial()));
+        let icount = |mode| format!("shift=0,sleep=off,rr={mode},rrfile={}", log.display());
+        let recorded = self.run("tcg", &["-icount", &icount("record")], || Ok(String::new()));
+        let script = format!(
+            "hbreak {function}\ncontinue\nmonitor info replay\nset $ret = *(long *)$rsp\ndelete\n\
+             hbreak *$ret\ncontinue\nmonitor info replay\nkill"
         );
+        let replayed =
+            recorded.and_then(|_| self.run_with_gdb(&["-icount", &icount("replay")], &script));
+        let _ = fs::remove_file(log);
+        let (_, gdb) = replayed?;
+        let counts: Vec<u64> = gdb
+            .lines()
+            .filter_map(|line| {
+                line.split_once("instruction count = ")?
+                    .1
+                    .trim()
+                    .parse()
+                    .ok()
+            })
+            .collect();
+        match counts[..] {
+            [entry, exit] => Ok(exit - entry),
+            _ => Err(format!("{gdb}\n{function}() was not seen to start and end")),
+        }
+    }
+
+    fn run_with_gdb(&self, more: &[&str], script: &str) -> Result<(String, String), String> {
+        let dir = env::temp_dir();
+        let name = format!("gdb{}", serial());
         // Relative to `dir`: a socket's path may have 107 bytes only.
         let (socket, commands) = (name.clone() + ".sock", dir.join(name + ".gdb"));
         let chardev = format!("socket,path={socket},server=on,wait=off,id=gdb");
@@ -117,7 +156,9 @@ impl Machine {
             "set pagination off\nset confirm off\ntarget remote {socket}\n{script}\ndelete\ndetach\n"
         );
         fs::write(&commands, text).map_err(|e| format!("{}: {e}", commands.display()))?;
-        let result = self.run(&["-S", "-chardev", &chardev, "-gdb", "chardev:gdb"], || {
+        let gdb = ["-S", "-chardev", &chardev, "-gdb", "chardev:gdb"];
+        // Breakpoints are QEMU's own affair under TCG.
+        let result = self.run("tcg", &[&gdb, more].concat(), || {
             let start = Instant::now();
             while !dir.join(&socket).exists() {
                 if start.elapsed() > DEADLINE {
@@ -139,13 +180,9 @@ impl Machine {
         result
     }
 
-    fn run(
-        &self,
-        more: &[&str],
-        meanwhile: impl FnOnce() -> Result<String, String>,
-    ) -> Result<(String, String), String> {
-        let command = self.command();
-        let mut qemu = Command::new(&command[0])
+    fn start(&self, accelerator: &str, more: &[&str]) -> Result<Child, String> {
+        let command = self.command_with(accelerator);
+        Command::new(&command[0])
             .args(&command[1..])
             .args(more)
             .current_dir(env::temp_dir())
@@ -153,7 +190,16 @@ impl Machine {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|e| format!("{}: {e}", command[0]))?;
+            .map_err(|e| format!("{}: {e}", command[0]))
+    }
+
+    fn run(
+        &self,
+        accelerator: &str,
+        more: &[&str],
+        meanwhile: impl FnOnce() -> Result<String, String>,
+    ) -> Result<(String, String), String> {
+        let mut qemu = self.start(accelerator, more)?;
         let mut stdout = qemu.stdout.take().expect("piped");
         let mut stderr = qemu.stderr.take().expect("piped");
         let console = thread::spawn(move || {
@@ -185,6 +231,71 @@ impl Machine {
         }
         Ok((console, side))
     }
+}
+
+/// Tells this call from all others, in all processes.
+fn serial() -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{}.{next}", std::process::id())
+}
+
+/// `kvm` if it has been seen to boot a machine since this host was started, otherwise `tcg`.
+///
+/// That `/dev/kvm` can be opened proves little: QEMU may still hang with it.
+fn accelerator() -> &'static str {
+    static ACCELERATOR: OnceLock<&str> = OnceLock::new();
+    ACCELERATOR.get_or_init(|| {
+        let kvm = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/kvm");
+        if kvm.is_err() {
+            return "tcg";
+        }
+        let cache = build_dir().join("accelerator");
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let known = fs::read_to_string(&cache).unwrap_or_default();
+        match known.strip_suffix(&boot) {
+            Some("kvm ") => return "kvm",
+            Some("tcg ") => return "tcg",
+            _ => {}
+        }
+        let accelerator = match kvm_boots() {
+            true => "kvm",
+            false => "tcg",
+        };
+        // Not kept, it is only found out again.
+        let _ = fs::write(cache, format!("{accelerator} {boot}"));
+        accelerator
+    })
+}
+
+/// Boots a machine with KVM, and gives up on it if that takes too long.
+fn kvm_boots() -> bool {
+    eprintln!(
+        "boot-tests: trying KVM, for {} s at most",
+        KVM_PROBE.as_secs()
+    );
+    let Ok(mut qemu) = Machine::new("facts", "quiet").start("kvm", &[]) else {
+        return false;
+    };
+    let mut stdout = qemu.stdout.take().expect("piped");
+    let console = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stdout.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).contains("SCENARIO-END")
+    });
+    let start = Instant::now();
+    while start.elapsed() < KVM_PROBE {
+        if let Ok(Some(_)) = qemu.try_wait() {
+            return console.join().unwrap_or(false);
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    // Not waited for: what hangs in the kernel does not die either.
+    let _ = qemu.kill();
+    false
 }
 
 /// What the guest printed as `name: value`.
