@@ -30,6 +30,35 @@ bubblewrap_user() {
 }
 containers() { runc; crun; bubblewrap; bubblewrap_user; }
 
+# A container that may mount looks for what lies below its root.
+look_below() { # look_below OPTION...
+	cgroups
+	busybox mkdir -p /below
+	caps='["CAP_SYS_ADMIN", "CAP_SYS_CHROOT"]'
+	busybox sed -e 's|"rootfs"|"/bundle/rootfs"|' -e 's|"/bin/hello"|"/bin/probe", "bottom"|' \
+		-e "s|\"cwd\"|\"capabilities\": { \"bounding\": $caps, \"permitted\": $caps, \"effective\": $caps }, &|" \
+		/bundle/config.json >/below/config.json
+	/usr/sbin/runc run "$@" --bundle /below c
+}
+below_pivot() { look_below; }
+below_no_pivot() { look_below --no-pivot; }
+
+# What people do without the feature: copy the system into a second tmpfs, and go there.
+copy() {
+	if busybox grep -q '^copy / ' /proc/mounts; then
+		runc
+		bottom
+		return
+	fi
+	busybox awk '/^Shmem:/ { print "system: " $2 }' /proc/meminfo
+	busybox mkdir /copy
+	busybox mount -t tmpfs copy /copy
+	busybox mkdir /copy/proc /copy/sys /copy/dev
+	busybox cp -a /bin /sbin /lib /lib64 /etc /usr /bundle /init /probe /scenarios.sh /copy/
+	busybox awk '/^Shmem:/ { print "with the copy: " $2 }' /proc/meminfo
+	exec busybox switch_root /copy /init
+}
+
 # PID 1 itself moves to a new root.
 pivot_by_hand() { exec /probe pivot; }
 

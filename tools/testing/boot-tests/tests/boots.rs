@@ -77,6 +77,31 @@ fn rootfs_is_empty_and_sealed() -> Outcome {
     Ok(())
 }
 
+/// A container that may mount uncovers the host with --no-pivot, and nothing after pivot_root.
+fn no_pivot_lets_a_container_see_the_host() -> Outcome {
+    let console = expect(&Machine::new("below_pivot", ""), &["entries: 0"])?;
+    if console.contains("entry: ") {
+        return Err(format!("{console}\nthere is something below the container").into());
+    }
+    expect(
+        &Machine::new("below_no_pivot", OFF),
+        &["entry: init", "entry: scenarios.sh"],
+    )?;
+    Ok(())
+}
+
+/// Copying the system into a second tmpfs works on a stock boot, at twice the memory, and leaves a
+/// rootfs that can be written to.
+fn copying_the_system_takes_twice_the_memory() -> Outcome {
+    let machine = Machine::new("copy", OFF);
+    let console = expect(&machine, &["runc: hello from a container", "mkdir: ok"])?;
+    let kib = |name| fact(&console, name).and_then(|n| n.parse::<u32>().ok());
+    match (kib("system"), kib("with the copy")) {
+        (Some(once), Some(twice)) if once > 0 && twice * 10 >= once * 19 => Ok(()),
+        other => Err(format!("{console}\n{other:?}").into()),
+    }
+}
+
 /// What a stock boot looks like from inside.
 const STOCK: [&str; 3] = ["root: rootfs rootfs rw", "mounts: 1", "write: ok"];
 const ON: [&str; 4] = [
@@ -427,6 +452,14 @@ fn main() {
             pivots("bubblewrap_user", "pivot_root: Invalid argument")
         }),
         trial("rootfs_is_empty_and_sealed", rootfs_is_empty_and_sealed),
+        trial(
+            "no_pivot_lets_a_container_see_the_host",
+            no_pivot_lets_a_container_see_the_host,
+        ),
+        trial(
+            "copying_the_system_takes_twice_the_memory",
+            copying_the_system_takes_twice_the_memory,
+        ),
         trial("root_is_tmpfs_named_rootfs", root_is_tmpfs_named_rootfs),
         trial("rootfstype_ramfs_gives_ramfs", rootfstype_ramfs_gives_ramfs),
         trial("initramfs_options_arrive", initramfs_options_arrive),
