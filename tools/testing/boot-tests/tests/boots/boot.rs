@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How the initramfs comes and how the root goes on.
+
+use crate::{verdict::*, Case};
+use boot_tests::{build_dir, Machine};
+use libtest_mimic::Failed;
+use std::{path::PathBuf, process::Command};
+
+fn switches_root(scenario: &'static str) -> Outcome {
+    for params in ["", OFF] {
+        expect(&Machine::new(scenario, params), &["switched: pid 1"])?;
+    }
+    Ok(())
+}
+
+/// A disk with the same userland as the initramfs has.
+fn disk() -> Result<PathBuf, Failed> {
+    let (dir, image) = (
+        build_dir().join("tmp/disk"),
+        build_dir().join("tmp/disk.ext4"),
+    );
+    let script = format!(
+        "rm -rf {d} {i} && mkdir -p {d}/sbin {d}/bin {d}/proc {d}/sys {d}/dev && \
+         cp {b}/userland/bin/busybox {d}/bin/ && cp {g}/init.sh {d}/sbin/init && \
+         chmod 755 {d}/sbin/init && cp {g}/scenarios.sh {d}/ && \
+         truncate -s 16M {i} && PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 -d {d} {i}",
+        d = dir.display(),
+        i = image.display(),
+        b = build_dir().display(),
+        g = concat!(env!("CARGO_MANIFEST_DIR"), "/guest"),
+    );
+    match Command::new("sh").args(["-c", &script]).status() {
+        Ok(status) if status.success() => Ok(image),
+        other => Err(format!("cannot make the disk: {other:?}").into()),
+    }
+}
+
+fn root_on_a_disk_boots() -> Outcome {
+    let disk = disk()?;
+    for (params, initramfs) in [("", false), (OFF, false)] {
+        let mut machine = Machine::new("facts", &format!("root=/dev/vda rw {params}"));
+        machine.disk = Some(disk.clone());
+        machine.initramfs = initramfs;
+        expect(&machine, &["root: /dev/root ext4 rw", "write: ok"])?;
+    }
+    // So it is with an initramfs that has no init.
+    for params in ["", OFF] {
+        let mut machine = Machine::new("facts", &format!("root=/dev/vda rw rdinit=/none {params}"));
+        machine.disk = Some(disk.clone());
+        expect(&machine, &["root: /dev/root ext4 rw", "write: ok"])?;
+    }
+    // An initramfs with an init of its own wins over root=, as in a stock boot.
+    let mut machine = Machine::new("facts", "root=/dev/vda rw");
+    machine.disk = Some(disk);
+    expect(&machine, &["root: rootfs ramfs rw", "write: ok"])?;
+    machine.params += " empty_rootfs=0";
+    expect(&machine, &STOCK)?;
+    Ok(())
+}
+
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::new(
+            "switch_root_of_busybox_works",
+            "busybox's switch_root goes on to a second tmpfs",
+            || switches_root("switch_root_busybox"),
+        ),
+        Case::new(
+            "switch_root_of_util_linux_works",
+            "util-linux's switch_root goes on to a second tmpfs",
+            || switches_root("switch_root_util_linux"),
+        ),
+        Case::new(
+            "root_on_a_disk_boots",
+            "root=/dev/vda boots from ext4, with an initramfs and without",
+            root_on_a_disk_boots,
+        ),
+    ]
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who pivots on a machine that runs from its initramfs.
+
+use crate::{verdict::*, Case};
+use boot_tests::{fact, Machine};
+
+/// `runtime` starts a container by pivot_root, and does not without the feature.
+fn pivots(scenario: &'static str, error: &str) -> Outcome {
+    expect(
+        &Machine::new(scenario, ""),
+        &[&format!("{scenario}: hello from a container")],
+    )?;
+    let console = expect(&Machine::new(scenario, OFF), &[error])?;
+    match console.contains("hello from") {
+        true => Err("the control ran a container".into()),
+        false => Ok(()),
+    }
+}
+
+fn pid_1_pivots_by_hand() -> Outcome {
+    let done = ["pivot_root: ok", "umount: ok", "old init: ENOENT"];
+    expect(&Machine::new("pivot_by_hand", ""), &done)?;
+    expect(&Machine::new("pivot_by_hand", OFF), &["pivot_root: EINVAL"])?;
+    Ok(())
+}
+
+/// A container that may mount uncovers the host with --no-pivot, and nothing after pivot_root.
+fn no_pivot_lets_a_container_see_the_host() -> Outcome {
+    let console = expect(&Machine::new("below_pivot", ""), &["entries: 0"])?;
+    if console.contains("entry: ") {
+        return Err(format!("{console}\nthere is something below the container").into());
+    }
+    expect(
+        &Machine::new("below_no_pivot", OFF),
+        &["entry: init", "entry: scenarios.sh"],
+    )?;
+    Ok(())
+}
+
+/// Copying the system into a second tmpfs works on a stock boot, at twice the memory, and leaves a
+/// rootfs that can be written to.
+fn copying_the_system_takes_twice_the_memory() -> Outcome {
+    let machine = Machine::new("copy", OFF);
+    let console = expect(&machine, &["runc: hello from a container", "mkdir: ok"])?;
+    let kib = |name| fact(&console, name).and_then(|n| n.parse::<u32>().ok());
+    match (kib("system"), kib("with the copy")) {
+        (Some(once), Some(twice)) if once > 0 && twice * 10 >= once * 19 => Ok(()),
+        other => Err(format!("{console}\n{other:?}").into()),
+    }
+}
+
+pub fn cases() -> Vec<Case> {
+    let container = |name, scenario, error| {
+        let shows = "starts a container by pivot_root";
+        Case::new(name, shows, move || pivots(scenario, error))
+    };
+    vec![
+        Case::new(
+            "pid_1_pivots_by_hand",
+            "pivot_root(\".\", \".\") and umount2() of PID 1 leave the new root alone",
+            pid_1_pivots_by_hand,
+        ),
+        container("runc_pivots_on_initramfs", "runc", "pivot_root .: invalid argument"),
+        container("crun_pivots_on_initramfs", "crun", "pivot_root: Invalid argument"),
+        container("bubblewrap_pivots_on_initramfs", "bubblewrap", "pivot_root: Invalid argument"),
+        container(
+            "bubblewrap_pivots_on_initramfs_as_a_user",
+            "bubblewrap_user",
+            "pivot_root: Invalid argument",
+        ),
+        Case::new(
+            "no_pivot_lets_a_container_see_the_host",
+            "with --no-pivot a container that may mount reaches the host's files, with pivot_root nothing",
+            no_pivot_lets_a_container_see_the_host,
+        ),
+        Case::new(
+            "copying_the_system_takes_twice_the_memory",
+            "a stock system that copies itself into a second tmpfs pivots, and is in memory twice",
+            copying_the_system_takes_twice_the_memory,
+        ),
+    ]
+}

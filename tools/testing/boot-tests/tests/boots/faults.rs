@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What happens when a step fails.
+
+use crate::{verdict::*, Case};
+use boot_tests::{build_dir, fact, Machine};
+use std::process::Command;
+
+/// Makes the next call of `function` return `value` at once.
+fn make_return(function: &str, value: &str) -> String {
+    format!(
+        "thbreak {function}\ncontinue\necho hit:{function}\\n\nset $rax = {value}\n\
+         set $pc = *(long *)$rsp\nset $rsp = $rsp + 8"
+    )
+}
+
+/// `function`, called from `overmount_rootfs()`, fails: the boot is the stock one, with a warning.
+fn fails(function: &str, value: &str, params: &str, warning: &str) -> Outcome {
+    let machine = Machine::new("facts", &format!("nokaslr {params}"));
+    let script = format!(
+        "thbreak overmount_rootfs\ncontinue\n{}",
+        make_return(function, value)
+    );
+    let (console, gdb) = machine.boot_with_gdb(&script)?;
+    if !gdb.contains(&format!("hit:{function}")) {
+        return Err(format!("overmount_rootfs() does not call {function}():\n{gdb}").into());
+    }
+    check(&machine, &console, &STOCK)?;
+    check(&machine, &console, &[warning])
+}
+
+/// Stops at `place` and calls `function(text, value)` there, as if the kernel did.
+fn call_at(place: &str, function: &str, text: &str, value: u32) -> String {
+    format!(
+        "thbreak {place}\ncontinue\nset $pc_was = $pc\nset $rdi_was = $rdi\n\
+         set $text = (char *)&boot_command_line + 1500\n\
+         set {{char[{}]}}$text = \"{text}\"\n\
+         set $rsp = $rsp - 8\nset *(long *)$rsp = $pc_was\n\
+         set $rdi = $text\nset $rsi = {value}\nset $pc = {function}\n\
+         thbreak *$pc_was\ncontinue\nprintf \"called: %d\\n\", (int)$rax\nset $rdi = $rdi_was",
+        text.len() + 1
+    )
+}
+
+/// `function(text, value)`, called at `place`, keeps the new root from coming about: the boot is
+/// the stock one, with a warning.
+fn prevented(place: &str, function: &str, text: &str, value: u32, warning: &str) -> Outcome {
+    let machine = Machine::new("facts", "nokaslr");
+    let script = call_at(place, function, text, value);
+    let (console, gdb) = machine.boot_with_gdb(&script)?;
+    if fact(&gdb, "called") != Some("0") {
+        return Err(format!("{function}() was not called:\n{gdb}").into());
+    }
+    check(&machine, &console, &STOCK)?;
+    check(&machine, &console, &[warning])
+}
+
+/// The calls that `overmount_rootfs()` makes are those whose failure is tested, and some that
+/// cannot fail: a new one must be put into one of the two lists.
+fn every_call_is_accounted_for() -> Outcome {
+    let fallible = [
+        "kern_path",
+        "simple_empty",
+        "rust_helper_krealloc",
+        "init_mount",
+        "follow_down_one",
+    ];
+    let infallible = [
+        "_printk",
+        "down_write",
+        "inode_set_flags",
+        "kfree",
+        "make_empty_dir_inode",
+        "memcpy",
+        "path_get",
+        "path_put",
+        "rust_helper_get_current",
+        "rust_helper_spin_lock",
+        "rust_helper_spin_unlock",
+        "set_fs_pwd",
+        "set_fs_root",
+        "sized_strscpy",
+        "strlen",
+        "up_write",
+    ];
+    let object = build_dir().join("kernel/init/overmount_rootfs.o");
+    let out = Command::new("objdump").arg("-dr").arg(&object).output()?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let mut calls: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("R_X86_64_PLT32"))
+        .filter_map(|line| line.split_whitespace().last()?.split(['-', '+']).next())
+        .filter(|name| !name.starts_with("_R"))
+        .collect();
+    calls.sort_unstable();
+    calls.dedup();
+    let unknown: Vec<_> = calls
+        .iter()
+        .filter(|c| !fallible.contains(c) && !infallible.contains(c))
+        .collect();
+    let gone: Vec<_> = fallible.iter().filter(|c| !calls.contains(c)).collect();
+    match unknown.is_empty() && gone.is_empty() {
+        true => Ok(()),
+        false => Err(format!("not accounted for: {unknown:?}; gone: {gone:?}").into()),
+    }
+}
+
+pub fn cases() -> Vec<Case> {
+    let shows = "stock boot, one warning, no mount left over";
+    let failed = |name, function, value, params, warning| {
+        Case::new(name, shows, move || fails(function, value, params, warning))
+    };
+    vec![
+        failed(
+            "failed_lookup_falls_back_to_rootfs",
+            "kern_path",
+            "-12",
+            "",
+            "empty_rootfs: off, cannot look up /: error -12",
+        ),
+        failed(
+            "failed_mount_falls_back_to_rootfs",
+            "init_mount",
+            "-12",
+            "",
+            "empty_rootfs: off, cannot mount tmpfs: error -12",
+        ),
+        failed(
+            "refused_mount_falls_back_to_rootfs",
+            "init_mount",
+            "-22",
+            "",
+            "empty_rootfs: off, cannot mount tmpfs: error -22",
+        ),
+        failed(
+            "failed_allocation_of_options_falls_back_to_rootfs",
+            "rust_helper_krealloc",
+            "0",
+            "initramfs_options=size=400m",
+            "empty_rootfs: off, cannot mount tmpfs: error -12",
+        ),
+        Case::new("something_in_rootfs_falls_back_to_rootfs", shows, || {
+            let warning = "empty_rootfs: off, rootfs already has leftover: error -39";
+            prevented(
+                "overmount_rootfs",
+                "init_mkdir",
+                "/leftover",
+                0o755,
+                warning,
+            )
+        }),
+        Case::new(
+            "mount_that_is_gone_again_falls_back_to_rootfs",
+            shows,
+            || {
+                let warning = "empty_rootfs: off, cannot enter tmpfs: error -2";
+                prevented("follow_down_one", "init_umount", "/..", 2, warning)
+            },
+        ),
+        Case::new(
+            "every_call_is_accounted_for",
+            "overmount_rootfs() calls nothing that can fail and is not made to fail here",
+            every_call_is_accounted_for,
+        ),
+    ]
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who looks up paths early.
+
+use crate::{verdict::*, Case};
+use boot_tests::{fact, Machine};
+
+/// With two CPUs as many uevent helpers run as on a stock boot, all from the right root.
+fn as_many_helpers_run_as_on_a_stock_boot() -> Outcome {
+    let script = "thbreak start_kernel\ncontinue\nset {char[8]}&uevent_helper = \"/helper\"";
+    let mut counts = Vec::new();
+    for params in ["", OFF] {
+        let mut machine = Machine::new("helpers", &format!("nokaslr {params}"));
+        machine.cpus = 2;
+        let (console, gdb) = machine.boot_with_gdb(script)?;
+        match fact(&console, "helpers").and_then(|n| n.parse::<u32>().ok()) {
+            Some(count) if count > 0 => counts.push(count),
+            _ => return Err(format!("{console}\n{gdb}\nno helper ran").into()),
+        }
+    }
+    match counts[0] == counts[1] {
+        true => Ok(()),
+        false => Err(format!("{} helpers ran, on a stock boot {}", counts[0], counts[1]).into()),
+    }
+}
+
+/// At the instant that helpers are enabled the root is the new one. With one CPU the worker cannot
+/// have been faster by chance.
+fn helpers_are_enabled_after_the_root_is_final() -> Outcome {
+    let script = "thbreak populate_rootfs\ncontinue\nthbreak __usermodehelper_set_disable_depth\n\
+                  continue\nprintf \"root is %s\\n\", init_fs.root.mnt->mnt_sb->s_type->name";
+    for (params, root) in [("", "root is tmpfs"), (OFF, "root is rootfs")] {
+        let machine = Machine::new("facts", &format!("nokaslr {params}"));
+        let (console, gdb) = machine.boot_with_gdb(script)?;
+        if !gdb.contains(root) {
+            return Err(format!("{console}\n{gdb}\nexpected: {root}").into());
+        }
+    }
+    Ok(())
+}
+
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::new(
+            "as_many_helpers_run_as_on_a_stock_boot",
+            "all uevent helpers run from the right root, on two CPUs",
+            as_many_helpers_run_as_on_a_stock_boot,
+        ),
+        Case::new(
+            "helpers_are_enabled_after_the_root_is_final",
+            "the root is the new one at the instant that helpers are enabled",
+            helpers_are_enabled_after_the_root_is_final,
+        ),
+    ]
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the option adds to the kernel.
+
+use crate::{verdict::*, Case};
+use boot_tests::{build_dir, Machine};
+use libtest_mimic::Failed;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// All sections of `object` that hold code, as instructions with their relocations.
+fn disassembly(object: &Path) -> Result<String, Failed> {
+    let out = Command::new("objdump").arg("-dr").arg(object).output()?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    // The first lines name the file.
+    match text.split_once("\nDisassembly of ") {
+        Some((_, code)) => Ok(code.into()),
+        None => Ok(String::new()),
+    }
+}
+
+/// The objects below `dir`, relative to it.
+fn objects(dir: &Path) -> Result<Vec<PathBuf>, Failed> {
+    let script = "find init fs -name '*.o' ! -name '.*' | sort";
+    let out = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(dir)
+        .output()?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    Ok(text.lines().map(PathBuf::from).collect())
+}
+
+/// Without CONFIG_EMPTY_ROOTFS `init/` and `fs/` are the stock kernel's; with it they are not.
+fn option_off_leaves_the_stock_disassembly() -> Outcome {
+    let build = build_dir();
+    let (stock, off) = (build.join("objects/stock"), build.join("objects/off"));
+    let names = objects(&stock)?;
+    if names.len() < 50 || names != objects(&off)? {
+        return Err(format!("not the same objects: {names:?}").into());
+    }
+    for name in &names {
+        if disassembly(&stock.join(name))? != disassembly(&off.join(name))? {
+            return Err(format!("{} differs from the stock one", name.display()).into());
+        }
+    }
+    let name = "init/initramfs.o";
+    match disassembly(&stock.join(name))? != disassembly(&build.join("kernel").join(name))? {
+        true => Ok(()),
+        false => Err(format!("{name} is the stock one with the option on").into()),
+    }
+}
+
+fn nothing_is_resident_and_little_is_there() -> Outcome {
+    let object = build_dir().join("kernel/init/overmount_rootfs.o");
+    let out = Command::new("size").arg("-A").arg(&object).output()?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let size = |name: &str| -> u64 {
+        let line = text
+            .lines()
+            .find(|l| l.split_whitespace().next() == Some(name));
+        line.and_then(|l| l.split_whitespace().nth(1)?.parse().ok())
+            .unwrap_or(0)
+    };
+    let resident = text
+        .lines()
+        .filter(|l| {
+            [".text", ".data", ".rodata", ".bss"]
+                .iter()
+                .any(|s| l.starts_with(s))
+        })
+        .any(|l| l.split_whitespace().nth(1) != Some("0"));
+    match size(".init.text") {
+        1..=1024 if !resident => Ok(()),
+        _ => Err(text.into()),
+    }
+}
+
+/// Instructions from entry to return; the same each time.
+fn overmounting_takes_at_most_45000_instructions() -> Outcome {
+    let machine = Machine::new("facts", "nokaslr quiet");
+    let count = machine.count_instructions("overmount_rootfs")?;
+    println!("overmount_rootfs(): {count} instructions");
+    let again = machine.count_instructions("overmount_rootfs")?;
+    match (1..=45_000).contains(&count) && count == again {
+        true => Ok(()),
+        false => Err(format!("{count} instructions, then {again}").into()),
+    }
+}
+
+fn kernel_builds_without_warning() -> Outcome {
+    let text = fs::read_to_string(build_dir().join("tmp/kernel.err"))?;
+    match text.is_empty() {
+        true => Ok(()),
+        false => Err(text.into()),
+    }
+}
+
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::new(
+            "option_off_leaves_the_stock_disassembly",
+            "without the option init/ and fs/ are the stock kernel's, instruction by instruction",
+            option_off_leaves_the_stock_disassembly,
+        ),
+        Case::new(
+            "nothing_is_resident_and_little_is_there",
+            "at most 1 KiB of .init.text, and nothing that stays",
+            nothing_is_resident_and_little_is_there,
+        ),
+        Case::new(
+            "overmounting_takes_at_most_45000_instructions",
+            "overmount_rootfs() takes the same number of guest instructions each time, at most 45,000",
+            overmounting_takes_at_most_45000_instructions,
+        ),
+        Case::new(
+            "kernel_builds_without_warning",
+            "compilers, objtool and modpost have nothing to say",
+            kernel_builds_without_warning,
+        ),
+    ]
+}

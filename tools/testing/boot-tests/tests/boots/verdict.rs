@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How a boot is judged.
+
+use boot_tests::Machine;
+use libtest_mimic::Failed;
+
+pub type Outcome = Result<(), Failed>;
+
+pub const OFF: &str = "empty_rootfs=0";
+
+/// What a stock boot looks like from inside.
+pub const STOCK: [&str; 3] = ["root: rootfs rootfs rw", "mounts: 1", "write: ok"];
+pub const ON: [&str; 4] = [
+    "empty_rootfs: on, root is tmpfs",
+    "root: rootfs tmpfs rw",
+    "mounts: 1",
+    "write: ok",
+];
+
+/// Boots `machine`; the console must hold each of `expected`, or the test fails with the console
+/// and the command that repeats the boot.
+pub fn expect(machine: &Machine, expected: &[&str]) -> Result<String, Failed> {
+    let console = machine.boot()?;
+    check(machine, &console, expected)?;
+    Ok(console)
+}
+
+pub fn check(machine: &Machine, console: &str, expected: &[&str]) -> Outcome {
+    for text in expected {
+        if !console.contains(text) {
+            let command = machine.shell_command();
+            return Err(format!("{console}\nnot on the console: {text}\nrepeat: {command}").into());
+        }
+    }
+    Ok(())
+}
