@@ -16,23 +16,19 @@ fn switches_root(scenario: &'static str) -> Outcome {
 
 /// A disk with the same userland as the initramfs has.
 fn disk() -> Result<PathBuf, Failed> {
-    let (dir, image) = (
-        build_dir().join("tmp/disk"),
-        build_dir().join("tmp/disk.ext4"),
-    );
-    let script = format!(
-        "rm -rf {d} {i} && mkdir -p {d}/sbin {d}/bin {d}/proc {d}/sys {d}/dev && \
-         cp {b}/userland/bin/busybox {d}/bin/ && cp {g}/init.sh {d}/sbin/init && \
-         chmod 755 {d}/sbin/init && cp {g}/scenarios.sh {d}/ && \
-         truncate -s 16M {i} && PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 -d {d} {i}",
-        d = dir.display(),
-        i = image.display(),
-        b = build_dir().display(),
-        g = concat!(env!("CARGO_MANIFEST_DIR"), "/guest"),
-    );
-    match Command::new("sh").args(["-c", &script]).status() {
-        Ok(status) if status.success() => Ok(image),
-        other => Err(format!("cannot make the disk: {other:?}").into()),
+    // busybox is in /bin or, since Debian 13, in /usr/bin.
+    let script = "d=tmp/disk; rm -rf $d $d.ext4; mkdir -p $d/sbin $d/bin $d/proc $d/sys $d/dev
+        for f in userland/bin/busybox userland/usr/bin/busybox; do [ ! -e $f ] || cp $f $d/bin/; done
+        cp \"$1/init.sh\" $d/sbin/init; cp \"$1/scenarios.sh\" $d/; chmod 755 $d/sbin/init
+        truncate -s 16M $d.ext4; PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 -d $d $d.ext4";
+    let guest = concat!(env!("CARGO_MANIFEST_DIR"), "/guest");
+    let out = Command::new("sh")
+        .args(["-ec", script, "sh", guest])
+        .current_dir(build_dir())
+        .output()?;
+    match out.status.success() {
+        true => Ok(build_dir().join("tmp/disk.ext4")),
+        false => Err(String::from_utf8_lossy(&out.stderr).into_owned().into()),
     }
 }
 

