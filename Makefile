@@ -7,7 +7,7 @@ LOCKED = @mkdir -p build && flock -n -E 75 build/.lock $(1) || \
 
 help:
 	@echo 'make boot     show containers pivoting on a machine that runs from its initramfs'
-	@echo 'make shell    the same machine with a shell; leave it with "exit"'
+	@echo 'make shell    the same machine with a shell; leave it with "exit" or Ctrl-A X'
 	@echo 'make test     prove it, case by case; T=runc runs the tests that match'
 	@echo 'make check    check the style of the series and of the code around it'
 	@echo 'make kernel   build the patched kernel; the last line is its path'

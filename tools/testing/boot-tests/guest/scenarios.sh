@@ -77,7 +77,7 @@ helpers() {
 }
 
 shell() {
-	echo 'Leave with "exit". The root of this machine:'
+	echo 'Leave with "exit", or Ctrl-A X if all hangs. The root of this machine:'
 	busybox grep ' / ' /proc/mounts
 	busybox setsid busybox cttyhack busybox sh </dev/console >/dev/console 2>&1
 }

@@ -53,7 +53,11 @@ fn demo() -> Result<(), String> {
 }
 
 fn shell() -> Result<(), String> {
-    let command = Machine::new("shell", "quiet").command();
+    let mut command = Machine::new("shell", "quiet").command();
+    // Ctrl-C is for the guest, and Ctrl-A X for QEMU.
+    for arg in command.iter_mut().filter(|arg| *arg == "stdio") {
+        *arg = "mon:stdio".into();
+    }
     Err(Command::new(&command[0])
         .args(&command[1..])
         .exec()
