@@ -33,6 +33,8 @@ pub struct Machine {
     /// Kernel parameters besides those that every machine gets.
     pub params: String,
     pub cpus: u32,
+    /// Where its kernel was built, relative to `build/`.
+    pub kernel: &'static str,
     pub initramfs: bool,
     /// A disk image, seen as `/dev/vda`.
     pub disk: Option<PathBuf>,
@@ -44,6 +46,7 @@ impl Machine {
             scenario,
             params: params.into(),
             cpus: 1,
+            kernel: "kernel",
             initramfs: true,
             disk: None,
         }
@@ -80,7 +83,10 @@ impl Machine {
         .map(String::from)
         .into();
         args.extend(["-smp".into(), self.cpus.to_string()]);
-        args.extend(["-kernel".into(), file("kernel/arch/x86/boot/bzImage")]);
+        args.extend([
+            "-kernel".into(),
+            file(&format!("{}/arch/x86/boot/bzImage", self.kernel)),
+        ]);
         if self.initramfs {
             args.extend(["-initrd".into(), file("guest.cpio")]);
         }
@@ -94,15 +100,7 @@ impl Machine {
 
     /// The same for a shell.
     pub fn shell_command(&self) -> String {
-        let quote = |arg: &String| match arg.contains(' ') {
-            true => format!("'{arg}'"),
-            false => arg.clone(),
-        };
-        self.command()
-            .iter()
-            .map(quote)
-            .collect::<Vec<_>>()
-            .join(" ")
+        quoted(&self.command())
     }
 
     /// Boots the machine and returns its console.
@@ -183,6 +181,9 @@ impl Machine {
 
     fn start(&self, accelerator: &str, more: &[&str]) -> Result<Child, String> {
         let command = self.command_with(accelerator);
+        if env::var("V").is_ok_and(|v| !v.is_empty()) {
+            eprintln!("{}", quoted(&command));
+        }
         Command::new(&command[0])
             .args(&command[1..])
             .args(more)
@@ -232,6 +233,15 @@ impl Machine {
         }
         Ok((console, side))
     }
+}
+
+/// `command` as one would type it into a shell.
+fn quoted(command: &[String]) -> String {
+    let quote = |arg: &String| match arg.contains(' ') {
+        true => format!("'{arg}'"),
+        false => arg.clone(),
+    };
+    command.iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
 /// Tells this call from all others, in all processes.
