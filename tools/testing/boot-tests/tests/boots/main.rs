@@ -9,6 +9,7 @@ mod faults;
 mod helpers;
 mod kernel;
 mod root;
+mod selftest;
 mod verdict;
 
 use libtest_mimic::{Arguments, Trial};
@@ -72,6 +73,7 @@ fn main() {
     let groups = [
         ("Who pivots", containers::cases()),
         ("The root and what lies below", root::cases()),
+        ("The kernel's selftest", selftest::cases()),
         ("Ways to boot", boot::cases()),
         ("Usermode helpers", helpers::cases()),
         ("Faults", faults::cases()),
