@@ -64,10 +64,6 @@ pivot_by_hand() { exec /probe pivot; }
 
 bottom() { /probe bottom; }
 
-# The kernel's own selftest.
-selftest() { /selftest; }
-selftest_required() { REQUIRE=1 /selftest; }
-
 # How many uevent helpers have run, once no more do.
 helpers() {
 	before=none

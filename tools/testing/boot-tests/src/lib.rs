@@ -254,7 +254,7 @@ fn serial() -> String {
 /// `kvm` if it has been seen to boot a machine since this host was started, otherwise `tcg`.
 ///
 /// That `/dev/kvm` can be opened proves little: QEMU may still hang with it.
-fn accelerator() -> &'static str {
+pub fn accelerator() -> &'static str {
     static ACCELERATOR: OnceLock<&str> = OnceLock::new();
     ACCELERATOR.get_or_init(|| {
         let kvm = fs::OpenOptions::new()

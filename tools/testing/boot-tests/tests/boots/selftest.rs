@@ -4,7 +4,7 @@
 //! not written here.
 
 use crate::{verdict::*, Case};
-use boot_tests::{build_dir, Machine};
+use boot_tests::{accelerator, build_dir, Machine};
 use libtest_mimic::Failed;
 use std::{collections::BTreeMap, fs, process::Command};
 
@@ -31,32 +31,42 @@ fn results(console: &str) -> BTreeMap<String, Result> {
     console.lines().filter_map(parse).collect()
 }
 
-fn run(
-    kernel: &'static str,
-    scenario: &'static str,
-    params: &str,
-) -> std::result::Result<String, Failed> {
-    let mut machine = Machine::new(scenario, &format!("quiet {params}"));
-    machine.kernel = kernel;
-    expect(&machine, &["TAP version 13", "# Totals: "])
+/// Runs vmtest.sh of the assembled tree; returns its exit status and what it printed.
+fn vmtest(kernel: &str, arguments: &[&str]) -> std::result::Result<(Option<i32>, String), Failed> {
+    let build = build_dir();
+    let selftest = "linux/tools/testing/selftests/filesystems/empty_rootfs/vmtest.sh";
+    let out = Command::new(build.join(selftest))
+        .arg("-k")
+        .arg(build.join(kernel).join("arch/x86/boot/bzImage"))
+        .args(arguments)
+        .env("ACCEL", accelerator())
+        .output()?;
+    let text = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+    Ok((out.status.code(), text))
 }
 
 fn selftest_agrees_with_nullfs() -> Outcome {
     let skip = "# SKIP neither EMPTY_ROOTFS nor nullfs";
+    let off = ["-a", OFF];
     let columns = [
-        ("6.12+series", "kernel", "", Result::Pass),
-        ("empty_rootfs=0", "kernel", OFF, Result::Skip),
-        ("6.12 stock", "objects/stock", "", Result::Skip),
-        ("7.3 nullfs", "objects/nullfs", "", Result::Pass),
+        ("6.12+series", "kernel", &[][..], Result::Pass, 0),
+        ("empty_rootfs=0", "kernel", &off[..], Result::Skip, 4),
+        ("6.12 stock", "objects/stock", &[][..], Result::Skip, 4),
+        ("7.3 nullfs", "objects/nullfs", &[][..], Result::Pass, 0),
     ];
     let mut table: BTreeMap<String, Vec<Result>> = BTreeMap::new();
     let mut wrong = Vec::new();
-    for (title, kernel, params, expected) in columns {
-        let console = run(kernel, "selftest", params)?;
-        let results = results(&console);
-        let reasons = console.matches(skip).count();
-        if results.len() < 20 || (expected == Result::Skip && reasons != results.len()) {
-            return Err(format!("{console}\n{title}: {} tests ran", results.len()).into());
+    for (title, kernel, arguments, expected, status) in columns {
+        let (code, output) = vmtest(kernel, arguments)?;
+        let results = results(&output);
+        let reasons = output.matches(skip).count();
+        let skipped = if expected == Result::Skip {
+            results.len()
+        } else {
+            0
+        };
+        if code != Some(status) || results.len() < 20 || reasons != skipped {
+            return Err(format!("{output}\n{title}: exit status {code:?}").into());
         }
         for (name, result) in results {
             if result != expected {
@@ -82,24 +92,25 @@ fn selftest_agrees_with_nullfs() -> Outcome {
 
 /// A caller that needs the feature is told so.
 fn selftest_fails_where_the_feature_is_required() -> Outcome {
-    let console = run("kernel", "selftest_required", OFF)?;
-    let results = results(&console);
-    match results.len() >= 20 && results.values().all(|&result| result == Result::Fail) {
+    let (code, output) = vmtest("kernel", &["-r", "-a", OFF])?;
+    let results = results(&output);
+    let failed = results.values().all(|&result| result == Result::Fail);
+    match code == Some(1) && results.len() >= 20 && failed {
         true => Ok(()),
-        false => Err(console.into()),
+        false => Err(format!("{output}\nexit status {code:?}").into()),
     }
 }
 
 /// What it prints is understood by the kernel's own parser and by Perl's.
 fn selftest_prints_valid_tap() -> Outcome {
-    let console = run("kernel", "selftest", "")?;
+    let (_, output) = vmtest("kernel", &[])?;
     let file = build_dir().join("tmp/selftest.tap");
-    fs::write(&file, &console)?;
+    fs::write(&file, &output)?;
     let kunit = build_dir().join("linux/tools/testing/kunit/kunit.py");
     let tap = "use TAP::Parser; my $p = TAP::Parser->new({source => $ARGV[0]}); $p->run; \
                die join(qq{\\n}, $p->parse_errors) if $p->parse_errors; \
                die 'failed' if $p->has_problems; print 'passed ', scalar($p->passed), qq{\\n};";
-    let expected = results(&console).len();
+    let expected = results(&output).len();
     for (command, seen) in [
         (
             vec!["python3", &kunit.display().to_string(), "parse"],

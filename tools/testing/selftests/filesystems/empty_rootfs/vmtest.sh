@@ -1,0 +1,111 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Boots a kernel in QEMU with an initramfs that holds nothing but the test, and
+# prints the test's TAP. x86_64 only.
+set -eu
+
+usage()
+{
+	cat <<EOF
+usage: vmtest.sh [-k IMAGE] [-a PARAMETERS] [-r] [-h]
+  -k IMAGE       boot this kernel, instead of building one from this tree
+  -a PARAMETERS  add these to the kernel's command line
+  -r             fail if the kernel has neither EMPTY_ROOTFS nor nullfs
+The exit status is 0 if the test passes, 1 if it fails, 4 if it is skipped.
+EOF
+}
+
+skip()
+{
+	echo "1..0 # SKIP $*"
+	exit 4
+}
+
+fail()
+{
+	echo "Bail out! $*"
+	exit 1
+}
+
+here=$(cd "$(dirname "$0")" && pwd)
+tree=$(cd "$here/../../../../.." && pwd)
+image=
+params=
+while getopts k:a:rh option; do
+	case $option in
+	k) image=$OPTARG ;;
+	a) params="$params $OPTARG" ;;
+	r) params="$params REQUIRE=1" ;;
+	h) usage; exit 0 ;;
+	*) usage >&2; exit 1 ;;
+	esac
+done
+
+[ "$(uname -m)" = x86_64 ] || skip "this machine is not x86_64"
+for tool in qemu-system-x86_64 "${CC:-cc}" make; do
+	command -v "$tool" >/dev/null || skip "$tool is not installed"
+done
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM HUP
+
+if [ -z "$image" ]; then
+	kbuild() { make -s -C "$tree" O="$work/kernel" "$@"; }
+	mkdir "$work/kernel"
+	{
+		cat "$here/config"
+		for option in 64BIT BINFMT_ELF DEVTMPFS MULTIUSER NAMESPACES PRINTK PROC_FS SERIAL_8250 \
+			SERIAL_8250_CONSOLE SHMEM TTY; do
+			echo "CONFIG_$option=y"
+		done
+	} >"$work/config"
+	{
+		kbuild tinyconfig
+		"$tree/scripts/kconfig/merge_config.sh" -m -O "$work/kernel" "$work/kernel/.config" "$work/config"
+		kbuild olddefconfig
+	} >"$work/config.log"
+	kbuild -j"$(nproc)" bzImage || fail "the kernel does not build"
+	image=$work/kernel/arch/x86/boot/bzImage
+fi
+[ -r "$image" ] || fail "there is no kernel $image"
+
+mkdir "$work/out"
+make -s -C "$here" OUTPUT="$work/out" >"$work/make.log" 2>&1 ||
+	{ cat "$work/make.log" >&2; fail "the test does not build"; }
+"${CC:-cc}" -O2 -o "$work/gen_init_cpio" "$tree/usr/gen_init_cpio.c" || fail "gen_init_cpio does not build"
+cat >"$work/list" <<EOF
+dir /dev 755 0 0
+nod /dev/console 600 0 0 c 5 1
+dir /proc 755 0 0
+dir /run 755 0 0
+file /init $work/out/init 755 0 0
+file /empty_rootfs_test $work/out/empty_rootfs_test 755 0 0
+EOF
+"$work/gen_init_cpio" "$work/list" >"$work/initramfs" || fail "the initramfs could not be made"
+
+boot() # boot SECONDS ACCELERATOR
+{
+	qemu-system-x86_64 -accel "$2" -cpu max -m 256 -nodefaults -display none \
+		-no-reboot -serial stdio -kernel "$image" -initrd "$work/initramfs" \
+		-append "console=ttyS0 quiet panic=-1 no_timer_check PIVOT_FOR_GOOD=1$params" \
+		</dev/null >"$work/serial" 2>"$work/qemu.log" &
+	qemu=$!
+	left=$1
+	until grep -q '^# exit status: ' "$work/serial" || [ ! -e /proc/$qemu/exe ] || [ "$left" = 0 ]; do
+		sleep 1
+		left=$((left - 1))
+	done
+	# Not waited for: one that hangs in the host's kernel does not die.
+	kill -9 $qemu 2>/dev/null || :
+	tr -d '\r' <"$work/serial" >"$work/console"
+	grep -q '^# exit status: ' "$work/console"
+}
+
+# That /dev/kvm can be opened proves little: it may hang. ACCEL=tcg saves the try.
+{ [ "${ACCEL:-kvm}" = kvm ] && [ -w /dev/kvm ] && boot 20 kvm; } || boot 300 tcg ||
+	{ cat "$work/console" "$work/qemu.log" >&2; fail "the test did not end"; }
+
+sed -n '/^TAP version/,$p' "$work/console"
+grep -q '^# Totals: pass:0 fail:0 .* skip:[1-9]' "$work/console" && exit 4
+exit "$(sed -n 's/^# exit status: //p' "$work/console")"
