@@ -55,14 +55,15 @@ if [ -z "$image" ]; then
 	mkdir "$work/kernel"
 	{
 		cat "$here/config"
-		for option in 64BIT BINFMT_ELF DEVTMPFS MULTIUSER NAMESPACES PRINTK PROC_FS SERIAL_8250 \
-			SERIAL_8250_CONSOLE SHMEM TTY; do
+		for option in 64BIT BINFMT_ELF DEVTMPFS MULTIUSER NAMESPACES PRINTK PROC_FS \
+			SERIAL_8250 SERIAL_8250_CONSOLE SHMEM TTY; do
 			echo "CONFIG_$option=y"
 		done
 	} >"$work/config"
 	{
 		kbuild tinyconfig
-		"$tree/scripts/kconfig/merge_config.sh" -m -O "$work/kernel" "$work/kernel/.config" "$work/config"
+		"$tree/scripts/kconfig/merge_config.sh" -m -O "$work/kernel" \
+			"$work/kernel/.config" "$work/config"
 		kbuild olddefconfig
 	} >"$work/config.log"
 	kbuild -j"$(nproc)" bzImage || fail "the kernel does not build"
@@ -73,7 +74,8 @@ fi
 mkdir "$work/out"
 make -s -C "$here" OUTPUT="$work/out" >"$work/make.log" 2>&1 ||
 	{ cat "$work/make.log" >&2; fail "the test does not build"; }
-"${CC:-cc}" -O2 -o "$work/gen_init_cpio" "$tree/usr/gen_init_cpio.c" || fail "gen_init_cpio does not build"
+"${CC:-cc}" -O2 -o "$work/gen_init_cpio" "$tree/usr/gen_init_cpio.c" ||
+	fail "gen_init_cpio does not build"
 cat >"$work/list" <<EOF
 dir /dev 755 0 0
 nod /dev/console 600 0 0 c 5 1
@@ -82,7 +84,8 @@ dir /run 755 0 0
 file /init $work/out/init 755 0 0
 file /empty_rootfs_test $work/out/empty_rootfs_test 755 0 0
 EOF
-"$work/gen_init_cpio" "$work/list" >"$work/initramfs" || fail "the initramfs could not be made"
+"$work/gen_init_cpio" "$work/list" >"$work/initramfs" ||
+	fail "the initramfs could not be made"
 
 boot() # boot SECONDS ACCELERATOR
 {
@@ -92,7 +95,8 @@ boot() # boot SECONDS ACCELERATOR
 		</dev/null >"$work/serial" 2>"$work/qemu.log" &
 	qemu=$!
 	left=$1
-	until grep -q '^# exit status: ' "$work/serial" || [ ! -e /proc/$qemu/exe ] || [ "$left" = 0 ]; do
+	until grep -q '^# exit status: ' "$work/serial" || [ ! -e /proc/$qemu/exe ] ||
+	      [ "$left" = 0 ]; do
 		sleep 1
 		left=$((left - 1))
 	done
