@@ -6,18 +6,19 @@ LOCKED = @mkdir -p build && flock -n -E 75 build/.lock $(1) || \
 	{ [ $$? != 75 ] || echo "make: another make runs in this checkout; wait for it" >&2; exit 1; }
 
 help:
-	@echo 'make boot     show containers pivoting on a machine that runs from its initramfs'
-	@echo 'make shell    the same machine with a shell; leave it with "exit" or Ctrl-A X'
-	@echo 'make test     prove it, case by case; T=runc runs the tests that match'
-	@echo 'make check    check the style of the series and of the code around it'
-	@echo 'make kernel   build the patched kernel; the last line is its path'
-	@echo 'make series   write the patches as mails to build/series'
-	@echo 'make clean    remove everything that was generated'
+	@echo 'make boot      show containers pivoting on a machine that runs from its initramfs'
+	@echo 'make shell     the same machine with a shell; leave it with "exit" or Ctrl-A X'
+	@echo 'make test      prove it, case by case; T=runc runs the tests that match'
+	@echo 'make kselftest run the selftest of the series, as a kernel developer would'
+	@echo 'make check     check the style of the series and of the code around it'
+	@echo 'make kernel    build the patched kernel; the last line is its path'
+	@echo 'make series    write the patches as mails to build/series'
+	@echo 'make clean     remove everything that was generated'
 
-boot shell test check kernel series:
+boot shell test kselftest check kernel series:
 	$(call LOCKED,scripts/run $@ $(T))
 
 clean:
 	rm -rf build
 
-.PHONY: help boot shell test check kernel series clean
+.PHONY: help boot shell test kselftest check kernel series clean

@@ -110,6 +110,6 @@ boot() # boot SECONDS ACCELERATOR
 { [ "${ACCEL:-kvm}" = kvm ] && [ -w /dev/kvm ] && boot 20 kvm; } || boot 300 tcg ||
 	{ cat "$work/console" "$work/qemu.log" >&2; fail "the test did not end"; }
 
-sed -n '/^TAP version/,$p' "$work/console"
+sed -n '/^TAP version/,/^# exit status: /p' "$work/console"
 grep -q '^# Totals: pass:0 fail:0 .* skip:[1-9]' "$work/console" && exit 4
 exit "$(sed -n 's/^# exit status: //p' "$work/console")"
