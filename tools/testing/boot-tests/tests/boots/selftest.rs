@@ -137,6 +137,8 @@ fn containers_start_on_nullfs_too() -> Outcome {
     let hello =
         ["runc", "crun", "bubblewrap"].map(|name| format!("{name}: hello from a container"));
     expect(&machine, &hello.each_ref().map(String::as_str))?;
+    machine.scenario = "below_pivot";
+    expect(&machine, &["entries: 0", "mkdir: ENOENT"])?;
     Ok(())
 }
 
@@ -159,7 +161,7 @@ pub fn cases() -> Vec<Case> {
         ),
         Case::new(
             "containers_start_on_nullfs_too",
-            "runc, crun and bubblewrap start on Linux 7.3 as they do here",
+            "containers start on Linux 7.3 as they do here, and find an empty directory below",
             containers_start_on_nullfs_too,
         ),
     ]
