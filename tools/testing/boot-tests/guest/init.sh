@@ -7,8 +7,10 @@ alias reboot='busybox reboot'
 busybox mount -t proc proc /proc
 busybox mount -t sysfs sysfs /sys
 busybox mount -t devtmpfs devtmpfs /dev 2>/dev/null
+# shellcheck source=tools/testing/boot-tests/guest/scenarios.sh
 . /scenarios.sh
 scenario=facts
+# shellcheck disable=SC2013 # words are what it is about
 for word in $(busybox cat /proc/cmdline); do
 	case $word in scenario=*) scenario=${word#*=} ;; esac
 done

@@ -37,7 +37,7 @@ fn objects(dir: &Path) -> Result<Vec<PathBuf>, Failed> {
 /// Without CONFIG_EMPTY_ROOTFS `init/` and `fs/` are the stock kernel's; with it they are not.
 fn option_off_leaves_the_stock_disassembly() -> Outcome {
     let build = build_dir();
-    let (stock, off) = (build.join("objects/stock"), build.join("objects/off"));
+    let (stock, off) = (build.join("controls/stock"), build.join("controls/off"));
     let names = objects(&stock)?;
     if names.len() < 50 || names != objects(&off)? {
         return Err(format!("not the same objects: {names:?}").into());
@@ -92,7 +92,7 @@ fn overmounting_takes_at_most_45000_instructions() -> Outcome {
 }
 
 fn kernel_builds_without_warning() -> Outcome {
-    let text = fs::read_to_string(build_dir().join("tmp/kernel.err"))?;
+    let text = fs::read_to_string(build_dir().join("kernel/warnings"))?;
     // The stock kernel's own: newer linkers drop the name of a weak function that is overridden,
     // such as free_initmem(), and objtool then wonders who calls it. Nothing of ours is in .text.
     let nameless = |line: &str| {
@@ -112,7 +112,7 @@ fn stock_kernel_cannot_pivot() -> Outcome {
     let mut sizes = Vec::new();
     for (kernel, seen) in [
         ("kernel", "runc: hello from a container"),
-        ("objects/stock", "pivot_root .: invalid argument"),
+        ("controls/stock", "pivot_root .: invalid argument"),
     ] {
         machine.kernel = kernel;
         expect(&machine, &[seen])?;

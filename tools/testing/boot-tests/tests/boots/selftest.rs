@@ -51,8 +51,8 @@ fn selftest_agrees_with_nullfs() -> Outcome {
     let columns = [
         ("6.12+series", "kernel", &[][..], Result::Pass, 0),
         ("empty_rootfs=0", "kernel", &off[..], Result::Skip, 4),
-        ("6.12 stock", "objects/stock", &[][..], Result::Skip, 4),
-        ("7.3 nullfs", "objects/nullfs", &[][..], Result::Pass, 0),
+        ("6.12 stock", "controls/stock", &[][..], Result::Skip, 4),
+        ("7.3 nullfs", "controls/nullfs", &[][..], Result::Pass, 0),
     ];
     let mut table: BTreeMap<String, Vec<Result>> = BTreeMap::new();
     let mut wrong = Vec::new();
@@ -133,7 +133,7 @@ fn selftest_prints_valid_tap() -> Outcome {
 /// Containers start on Linux 7.3 as they do here.
 fn containers_start_on_nullfs_too() -> Outcome {
     let mut machine = Machine::new("containers", "");
-    machine.kernel = "objects/nullfs";
+    machine.kernel = "controls/nullfs";
     let hello =
         ["runc", "crun", "bubblewrap"].map(|name| format!("{name}: hello from a container"));
     expect(&machine, &hello.each_ref().map(String::as_str))?;
