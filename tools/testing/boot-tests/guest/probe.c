@@ -6,11 +6,11 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <dirent.h>
 #include <unistd.h>
 
@@ -35,7 +35,6 @@ static void pivot(void)
 static void bottom(void)
 {
 	int ns;
-	struct statfs fs;
 	int entries = -2;
 	struct dirent *e;
 	DIR *dir;
@@ -64,7 +63,8 @@ static void bottom(void)
 	report("chown", chown(".", 1, 1));
 	report("utimes", utimensat(AT_FDCWD, ".", NULL, 0));
 	report("O_TMPFILE", open(".", O_TMPFILE | O_RDWR, 0600));
-	report("statfs", statfs(".", &fs));
+	report("flock", flock(open(".", O_RDONLY), LOCK_EX));
+	report("remount", mount(NULL, "/", NULL, MS_REMOUNT, NULL));
 }
 
 /* One byte for each call. */

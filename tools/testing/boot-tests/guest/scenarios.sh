@@ -8,7 +8,11 @@ facts() {
 	# How many mounts can be seen from the root, besides the three of init.sh.
 	echo "mounts: $(($(busybox wc -l </proc/mounts) - 3))"
 	busybox touch /writable && echo "write: ok"
+	memory system
 }
+
+# What all tmpfs hold, in KiB.
+memory() { busybox awk -v name="$1" '/^Shmem:/ { print name ": " $2 }' /proc/meminfo; }
 
 show() { # show NAME COMMAND...: one line with the command's last one
 	name=$1
@@ -50,12 +54,12 @@ copy() {
 		bottom
 		return
 	fi
-	busybox awk '/^Shmem:/ { print "system: " $2 }' /proc/meminfo
+	memory system
 	busybox mkdir /copy
 	busybox mount -t tmpfs copy /copy
 	busybox mkdir /copy/proc /copy/sys /copy/dev
 	busybox cp -a /bin /sbin /lib /lib64 /etc /usr /bundle /init /probe /scenarios.sh /copy/
-	busybox awk '/^Shmem:/ { print "with the copy: " $2 }' /proc/meminfo
+	memory 'with the copy'
 	exec busybox switch_root /copy /init
 }
 

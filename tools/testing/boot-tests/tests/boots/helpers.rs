@@ -13,6 +13,9 @@ fn as_many_helpers_run_as_on_a_stock_boot() -> Outcome {
         let mut machine = Machine::new("helpers", &format!("nokaslr {params}"));
         machine.cpus = 2;
         let (console, gdb) = machine.boot_with_gdb(script)?;
+        if params.is_empty() {
+            check(&machine, &console, &[IS_ON])?;
+        }
         match fact(&console, "helpers").and_then(|n| n.parse::<u32>().ok()) {
             Some(count) if count > 0 => counts.push(count),
             _ => return Err(format!("{console}\n{gdb}\nno helper ran").into()),

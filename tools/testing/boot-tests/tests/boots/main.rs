@@ -43,8 +43,8 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/CASES.md");
 fn page(groups: &[(&str, Vec<Case>)]) -> String {
     let mut page = String::from(
         "# What the boots show\n\n\
-         Each case has its control: the same boot with `empty_rootfs=0`, or a kernel without the\n\
-         option. `UPDATE=1 make test T=page` writes this page anew.\n",
+         Where a case shows something working with the feature, it also shows what happens with\n\
+         `empty_rootfs=0` or on a stock kernel. `UPDATE=1 make test T=page` writes this page anew.\n",
     );
     for (title, cases) in groups {
         page += &format!("\n## {title}\n\n");

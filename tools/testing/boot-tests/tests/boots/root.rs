@@ -51,9 +51,12 @@ fn rootfstype_ramfs_gives_ramfs() -> Outcome {
 
 fn initramfs_options_arrive() -> Outcome {
     let options = "initramfs_options=size=400m,nr_inodes=5000,mode=711";
-    let seen = ["size=409600k,nr_inodes=5000,mode=711"];
-    for off in ["", OFF] {
-        expect(&Machine::new("facts", &format!("{options} {off}")), &seen)?;
+    for (off, fs_type) in [("", "tmpfs"), (OFF, "rootfs")] {
+        let seen = format!("root: rootfs {fs_type} rw,size=409600k,nr_inodes=5000,mode=711");
+        expect(
+            &Machine::new("facts", &format!("{options} {off}")),
+            &[&seen],
+        )?;
     }
     Ok(())
 }

@@ -9,6 +9,9 @@ pub type Outcome = Result<(), Failed>;
 
 pub const OFF: &str = "empty_rootfs=0";
 
+/// What the log says with the feature, before the type of the root.
+pub const IS_ON: &str = "empty_rootfs: on, root is ";
+
 /// What a stock boot looks like from inside.
 pub const STOCK: [&str; 3] = ["root: rootfs rootfs rw", "mounts: 1", "write: ok"];
 pub const ON: [&str; 4] = [

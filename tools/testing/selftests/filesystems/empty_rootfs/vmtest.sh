@@ -51,7 +51,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM HUP
 
 [ -r "$image" ] ||
-	fail "there is no kernel $image; build one with the options in ./config, or use -k"
+	fail "there is no kernel $image; build it, or name another with -k"
 
 mkdir "$work/out"
 make -s -C "$here" OUTPUT="$work/out" >"$work/make.log" 2>&1 ||
@@ -71,20 +71,21 @@ EOF
 
 boot() # boot SECONDS ACCELERATOR
 {
+	serial=$work/serial.$2
 	qemu-system-x86_64 -accel "$2" -cpu max -m 256 -nodefaults -display none \
 		-no-reboot -serial stdio -kernel "$image" -initrd "$work/initramfs" \
 		-append "console=ttyS0 quiet panic=-1 no_timer_check PIVOT_FOR_GOOD=1$params" \
-		</dev/null >"$work/serial" 2>"$work/qemu.log" &
+		</dev/null >"$serial" 2>"$work/qemu.log" &
 	qemu=$!
 	left=$1
-	until grep -q '^# exit status: ' "$work/serial" || [ ! -e /proc/$qemu/exe ] ||
+	until grep -q '^# exit status: ' "$serial" || [ ! -e /proc/$qemu/exe ] ||
 	      [ "$left" = 0 ]; do
 		sleep 1
 		left=$((left - 1))
 	done
 	# Not waited for: one that hangs in the host's kernel does not die.
 	kill -9 $qemu 2>/dev/null || :
-	tr -d '\r' <"$work/serial" >"$work/console"
+	tr -d '\r' <"$serial" >"$work/console"
 	grep -q '^# exit status: ' "$work/console"
 }
 
