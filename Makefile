@@ -10,15 +10,16 @@ help:
 	@echo 'make shell     the same machine with a shell; leave it with "exit" or Ctrl-A X'
 	@echo 'make test      prove it, case by case; T=runc runs the tests that match'
 	@echo 'make kselftest run the selftest of the series, as a kernel developer would'
+	@echo 'make vng       run it in virtme-ng, on the root of this machine'
 	@echo 'make check     check and build the series patch by patch, and the code around it'
 	@echo 'make kernel    build the patched kernel; the last line is its path'
 	@echo 'make series    write the patches as mails to build/series'
 	@echo 'make clean     remove everything that was generated'
 
-boot shell test kselftest check kernel series:
+boot shell test kselftest vng check kernel series:
 	$(call LOCKED,scripts/run $@ $(T))
 
 clean:
 	rm -rf build
 
-.PHONY: help boot shell test kselftest check kernel series clean
+.PHONY: help boot shell test kselftest vng check kernel series clean

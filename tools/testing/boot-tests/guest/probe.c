@@ -19,10 +19,10 @@ static void report(const char *what, long result)
 	printf("%s: %s\n", what, result < 0 ? strerrorname_np(errno) : "ok");
 }
 
-static void pivot(void)
+static void pivot(const char *fs_type)
 {
 	mkdir("/new", 0755);
-	report("mount", mount("new", "/new", "tmpfs", 0, NULL));
+	report("mount", mount("new", "/new", fs_type, 0, NULL));
 	report("chdir", chdir("/new"));
 	report("pivot_root", syscall(SYS_pivot_root, ".", "."));
 	report("umount", umount2(".", MNT_DETACH));
@@ -84,7 +84,7 @@ int main(int argc, char **argv)
 	else if (strstr(argv[0], "helper"))
 		helper();
 	else if (argc > 1 && !strcmp(argv[1], "pivot"))
-		pivot();
+		pivot(argc > 2 ? argv[2] : "tmpfs");
 	else if (argc > 1 && !strcmp(argv[1], "bottom"))
 		bottom();
 	else

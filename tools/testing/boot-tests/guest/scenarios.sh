@@ -65,6 +65,7 @@ copy() {
 
 # PID 1 itself moves to a new root.
 pivot_by_hand() { exec /probe pivot; }
+pivot_by_hand_on_ramfs() { facts; exec /probe pivot ramfs; }
 
 bottom() { /probe bottom; }
 
@@ -99,3 +100,36 @@ switched() { # switched COMMAND...
 }
 switch_root_busybox() { switched busybox switch_root; }
 switch_root_util_linux() { switched /sbin/switch_root; }
+
+# What the archive has brought: each entry of the root's file system in one sum.
+entries() {
+	busybox find / -xdev ! -path / -exec busybox stat -c '%f %h %u %g %t:%T %n' {} + |
+		busybox sed 's/ 0:0 / /' | busybox sort -k 5
+}
+files() {
+	facts
+	echo "init: $0"
+	echo "release: $(busybox cat /release)"
+	if [ -e /kernel ]; then echo "microcode: $(busybox cat /kernel/x86/microcode/GenuineIntel.bin)"; fi
+	entries | busybox grep ' /rich/'
+	contents=$(busybox find / -xdev -type f -size +0 -exec busybox md5sum {} + |
+		busybox sort -k 2 | busybox md5sum)
+	echo "files: $(entries | busybox md5sum) $contents"
+	retained=none
+	[ ! -e /sys/firmware/initrd ] || retained=$(busybox md5sum </sys/firmware/initrd)
+	echo "retained: $retained"
+}
+# The same where it would take long.
+names() {
+	facts
+	echo "files: $(busybox find / -xdev | busybox wc -l) $(busybox find / -xdev | busybox sort | busybox md5sum)"
+}
+large() {
+	facts
+	size=$(busybox stat -c %s /large)
+	for at in 0 255 511; do
+		size="$size $(busybox dd if=/large bs=1M skip=$at count=1 2>/dev/null | busybox head -n 1)"
+	done
+	echo "large: $size"
+	echo "files: $(busybox find / -xdev | busybox md5sum)"
+}

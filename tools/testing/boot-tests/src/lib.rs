@@ -35,7 +35,10 @@ pub struct Machine {
     pub cpus: u32,
     /// Where its kernel was built, relative to `build/`.
     pub kernel: &'static str,
-    pub initramfs: bool,
+    /// An archive, or an image for a ram disk.
+    pub initrd: Option<PathBuf>,
+    /// In MiB.
+    pub memory: u32,
     /// A disk image, seen as `/dev/vda`.
     pub disk: Option<PathBuf>,
 }
@@ -47,7 +50,8 @@ impl Machine {
             params: params.into(),
             cpus: 1,
             kernel: "kernel",
-            initramfs: true,
+            initrd: Some(build_dir().join("guest.cpio")),
+            memory: 768,
             disk: None,
         }
     }
@@ -71,8 +75,6 @@ impl Machine {
             accelerator,
             "-cpu",
             "max",
-            "-m",
-            "768",
             "-nodefaults",
             "-display",
             "none",
@@ -82,13 +84,14 @@ impl Machine {
         ]
         .map(String::from)
         .into();
+        args.extend(["-m".into(), self.memory.to_string()]);
         args.extend(["-smp".into(), self.cpus.to_string()]);
         args.extend([
             "-kernel".into(),
             file(&format!("{}/arch/x86/boot/bzImage", self.kernel)),
         ]);
-        if self.initramfs {
-            args.extend(["-initrd".into(), file("guest.cpio")]);
+        if let Some(initrd) = &self.initrd {
+            args.extend(["-initrd".into(), initrd.display().to_string()]);
         }
         if let Some(disk) = &self.disk {
             let drive = format!("file={},format=raw,if=virtio,snapshot=on", disk.display());

@@ -2,10 +2,10 @@
 
 //! How the initramfs comes and how the root goes on.
 
-use crate::{verdict::*, Case};
-use boot_tests::{build_dir, Machine};
+use crate::{host, verdict::*, Case};
+use boot_tests::Machine;
 use libtest_mimic::Failed;
-use std::{path::PathBuf, process::Command};
+use std::path::PathBuf;
 
 fn switches_root(scenario: &'static str) -> Outcome {
     let switched = "switched: pid 1";
@@ -14,31 +14,32 @@ fn switches_root(scenario: &'static str) -> Outcome {
     Ok(())
 }
 
-/// A disk with the same userland as the initramfs has.
-fn disk() -> Result<PathBuf, Failed> {
-    // busybox is in /bin or, since Debian 13, in /usr/bin.
-    let script = "d=tmp/disk; rm -rf $d $d.ext4; mkdir -p $d/sbin $d/bin $d/proc $d/sys $d/dev
-        for f in userland/bin/busybox userland/usr/bin/busybox; do [ ! -e $f ] || cp $f $d/bin/; done
-        cp \"$1/init.sh\" $d/sbin/init; cp \"$1/scenarios.sh\" $d/; chmod 755 $d/sbin/init
-        truncate -s 16M $d.ext4; PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 -d $d $d.ext4";
-    let guest = concat!(env!("CARGO_MANIFEST_DIR"), "/guest");
-    let out = Command::new("sh")
-        .args(["-ec", script, "sh", guest])
-        .current_dir(build_dir())
-        .output()?;
-    match out.status.success() {
-        true => Ok(build_dir().join("tmp/disk.ext4")),
-        false => Err(String::from_utf8_lossy(&out.stderr).into_owned().into()),
-    }
+/// The script that makes `$1.d`, a small system, of what the initramfs has.
+const SYSTEM: &str = "
+    d=$1.d; rm -rf $d $1; mkdir -p $d/sbin $d/bin $d/proc $d/sys $d/dev $d/old
+    for f in userland/bin/busybox userland/usr/bin/busybox; do [ ! -e $f ] || cp $f $d/bin/; done
+    guest=../tools/testing/boot-tests/guest
+    cp $guest/init.sh $d/sbin/init; cp $guest/scenarios.sh $d/; chmod 755 $d/sbin/init
+    ";
+
+const EXT4: &str = "truncate -s 16M $1; mke2fs -q -t ext4 -d $d $1";
+const EXT2: &str = "truncate -s 8M $1; mke2fs -q -t ext2 -d $d $1";
+const SQUASHFS: &str = "mksquashfs $d $1 -quiet -no-progress -noappend -comp gzip";
+const EROFS: &str = "mkfs.erofs --quiet $1 $d";
+
+fn image(name: &str, make: &str) -> Result<PathBuf, Failed> {
+    host::make(name, &format!("{SYSTEM}{make}"))
 }
 
 fn root_on_a_disk_boots() -> Outcome {
-    let disk = disk()?;
+    let disk = image("disk.ext4", EXT4)?;
     // Without an initramfs, and with one that has no init.
     for (more, initramfs) in [("", false), ("rdinit=/none", true)] {
         let mut machine = Machine::new("facts", &format!("root=/dev/vda rw {more}"));
         machine.disk = Some(disk.clone());
-        machine.initramfs = initramfs;
+        if !initramfs {
+            machine.initrd = None;
+        }
         let seen = ["root: /dev/root ext4 rw", "write: ok"];
         expect(&machine, &[IS_ON, seen[0], seen[1]])?;
         machine.params += " empty_rootfs=0";
@@ -50,6 +51,74 @@ fn root_on_a_disk_boots() -> Outcome {
     expect(&machine, &[IS_ON, "root: rootfs ramfs rw", "write: ok"])?;
     machine.params += " empty_rootfs=0";
     expect(&machine, &STOCK)?;
+    Ok(())
+}
+
+/// Without an initramfs, with and without the feature.
+fn boots_from(disk: PathBuf, params: &str, expected: &[&str]) -> Outcome {
+    let mut machine = Machine::new("facts", params);
+    machine.initrd = None;
+    machine.disk = Some(disk);
+    expect(&machine, &[&[IS_ON], expected].concat())?;
+    machine.params += " empty_rootfs=0";
+    expect(&machine, expected)?;
+    Ok(())
+}
+
+fn root_on_other_file_systems_boots() -> Outcome {
+    let squashfs = image("disk.squashfs", SQUASHFS)?;
+    boots_from(squashfs, "root=/dev/vda", &["root: /dev/root squashfs ro"])?;
+    let erofs = image("disk.erofs", EROFS)?;
+    boots_from(erofs, "root=/dev/vda", &["root: /dev/root erofs ro"])?;
+    let partitioned = format!(
+        "{EXT4}; mv $1 $1.part; truncate -s 20M $1
+        printf 'label: gpt\n2048,32768,L,uuid=11111111-2222-4333-8444-555555555555\n' | sfdisk -q $1
+        dd if=$1.part of=$1 bs=1M seek=1 conv=notrunc status=none"
+    );
+    boots_from(
+        image("disk.gpt", &partitioned)?,
+        "rw root=PARTUUID=11111111-2222-4333-8444-555555555555",
+        &["root: /dev/root ext4 rw", "write: ok"],
+    )
+}
+
+/// The image of a file system, for /dev/ram0.
+fn initrd_image_boots() -> Outcome {
+    for (name, make, root) in [
+        ("initrd.ext2", EXT2, "root: /dev/root ext2 rw"),
+        ("initrd.squashfs", SQUASHFS, "root: /dev/root squashfs ro"),
+    ] {
+        let mut machine = Machine::new("facts", "root=/dev/ram0 rw ramdisk_size=16384");
+        machine.initrd = Some(image(name, make)?);
+        expect(&machine, &[IS_ON, root])?;
+        machine.params += " empty_rootfs=0";
+        expect(&machine, &[root])?;
+    }
+    Ok(())
+}
+
+/// The image has a /linuxrc, after which the root on the disk is mounted.
+fn linuxrc_of_an_initrd_image_runs() -> Outcome {
+    let linuxrc = "printf '#!/bin/busybox sh\necho linuxrc ran\n' >$d/linuxrc; chmod 755 $d/linuxrc
+        mkdir $d/root; ";
+    let mut machine = Machine::new("facts", "root=/dev/vda rw ramdisk_size=16384");
+    machine.initrd = Some(image("initrd.linuxrc", &format!("{linuxrc}{EXT2}"))?);
+    machine.disk = Some(image("disk.old", EXT4)?);
+    let seen = ["linuxrc ran", "root: /dev/root ext4 rw", "write: ok"];
+    expect(&machine, &[&[IS_ON], &seen[..]].concat())?;
+    machine.params += " empty_rootfs=0";
+    expect(&machine, &seen)?;
+    Ok(())
+}
+
+/// A kernel without CONFIG_TMPFS has a ramfs.
+fn kernel_without_tmpfs_boots() -> Outcome {
+    let mut machine = Machine::new("pivot_by_hand_on_ramfs", "");
+    machine.kernel = "controls/ramfs";
+    let on = "empty_rootfs: on, root is ramfs";
+    expect(&machine, &[on, "root: rootfs ramfs rw", "pivot_root: ok"])?;
+    machine.params += OFF;
+    expect(&machine, &["root: rootfs rootfs rw", "pivot_root: EINVAL"])?;
     Ok(())
 }
 
@@ -69,6 +138,26 @@ pub fn cases() -> Vec<Case> {
             "root_on_a_disk_boots",
             "root=/dev/vda boots from ext4, with an initramfs and without",
             root_on_a_disk_boots,
+        ),
+        Case::new(
+            "root_on_other_file_systems_boots",
+            "root= boots from squashfs, from erofs, and from a partition by its PARTUUID",
+            root_on_other_file_systems_boots,
+        ),
+        Case::new(
+            "initrd_image_boots",
+            "root=/dev/ram0 boots from an initrd image, ext2 and squashfs",
+            initrd_image_boots,
+        ),
+        Case::new(
+            "linuxrc_of_an_initrd_image_runs",
+            "an initrd image's /linuxrc runs, and then root= boots from the disk",
+            linuxrc_of_an_initrd_image_runs,
+        ),
+        Case::new(
+            "kernel_without_tmpfs_boots",
+            "a kernel without CONFIG_TMPFS has a ramfs, and pivots",
+            kernel_without_tmpfs_boots,
         ),
     ]
 }

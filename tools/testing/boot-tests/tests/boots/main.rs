@@ -3,10 +3,12 @@
 //! Each case boots machines and judges by what a program in the guest saw, with the feature and,
 //! as its control, without it.
 
+mod archive;
 mod boot;
 mod containers;
 mod faults;
 mod helpers;
+mod host;
 mod kernel;
 mod root;
 mod selftest;
@@ -74,7 +76,8 @@ fn main() {
         ("Who pivots", containers::cases()),
         ("The root and what lies below", root::cases()),
         ("The kernel's selftest", selftest::cases()),
-        ("Ways to boot", boot::cases()),
+        ("How the archive comes", archive::cases()),
+        ("How the root goes on", boot::cases()),
         ("Usermode helpers", helpers::cases()),
         ("Faults", faults::cases()),
         ("The kernel", kernel::cases()),

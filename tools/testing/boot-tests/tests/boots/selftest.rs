@@ -32,17 +32,20 @@ fn results(console: &str) -> BTreeMap<String, Fact> {
 }
 
 /// Runs vmtest.sh of the assembled tree; returns its exit status and what it printed.
-fn vmtest(kernel: &str, arguments: &[&str]) -> Result<(Option<i32>, String), Failed> {
-    let build = build_dir();
+fn vmtest(arguments: &[&str]) -> Result<(Option<i32>, String), Failed> {
     let selftest = "linux/tools/testing/selftests/filesystems/empty_rootfs/vmtest.sh";
-    let out = Command::new(build.join(selftest))
-        .arg("-k")
-        .arg(build.join(kernel).join("arch/x86/boot/bzImage"))
+    let out = Command::new(build_dir().join(selftest))
         .args(arguments)
         .env("ACCEL", accelerator())
         .output()?;
     let text = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
     Ok((out.status.code(), text))
+}
+
+/// The same with a kernel that the project has built.
+fn vmtest_on(kernel: &str, arguments: &[&str]) -> Result<(Option<i32>, String), Failed> {
+    let image = build_dir().join(kernel).join("arch/x86/boot/bzImage");
+    vmtest(&[&["-k", &image.display().to_string()], arguments].concat())
 }
 
 fn selftest_agrees_with_nullfs() -> Outcome {
@@ -57,7 +60,7 @@ fn selftest_agrees_with_nullfs() -> Outcome {
     let mut table: BTreeMap<String, Vec<Fact>> = BTreeMap::new();
     let mut wrong = Vec::new();
     for (title, kernel, arguments, expected, status) in columns {
-        let (code, output) = vmtest(kernel, arguments)?;
+        let (code, output) = vmtest_on(kernel, arguments)?;
         let results = results(&output);
         let reasons = output.matches(skip).count();
         let skipped = if expected == Fact::Skip {
@@ -92,7 +95,7 @@ fn selftest_agrees_with_nullfs() -> Outcome {
 
 /// A caller that needs the feature is told so.
 fn selftest_fails_where_the_feature_is_required() -> Outcome {
-    let (code, output) = vmtest("kernel", &["-r", "-a", OFF])?;
+    let (code, output) = vmtest_on("kernel", &["-r", "-a", OFF])?;
     let results = results(&output);
     let failed = results.values().all(|&result| result == Fact::Fail);
     match code == Some(1) && results.len() >= 20 && failed {
@@ -101,9 +104,44 @@ fn selftest_fails_where_the_feature_is_required() -> Outcome {
     }
 }
 
+/// In virtme-ng the root is the host's, over 9P: what needs an initramfs is skipped, the rest holds.
+fn selftest_runs_in_virtme_ng() -> Outcome {
+    vng(&["REQUIRE=1"], 0, |name| match name.split('.').next() {
+        Some("initramfs" | "machine") => Fact::Skip,
+        _ => Fact::Pass,
+    })?;
+    vng(&[OFF], 4, |_| Fact::Skip)?;
+    vng(&[OFF, "REQUIRE=1"], 1, |_| Fact::Fail)
+}
+
+fn vng(arguments: &[&str], status: i32, expected: fn(&str) -> Fact) -> Outcome {
+    let out = Command::new(build_dir().join("../scripts/vng"))
+        .args(arguments)
+        .output()?;
+    let output = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+    let results = results(&output);
+    let as_expected = results.iter().all(|(name, &fact)| fact == expected(name));
+    match out.status.code() == Some(status) && results.len() >= 20 && as_expected {
+        true => Ok(()),
+        false => Err(format!("{output}\n{arguments:?}: {}", out.status).into()),
+    }
+}
+
+/// vmtest.sh builds a kernel from nothing but the tree and the test's own configuration.
+fn vmtest_builds_a_kernel() -> Outcome {
+    let build = build_dir();
+    let dir = build.join("vmtest").display().to_string();
+    let (code, output) = vmtest(&["-r", "-b", &dir])?;
+    let passed = results(&output).values().all(|&fact| fact == Fact::Pass);
+    match code == Some(0) && results(&output).len() >= 20 && passed {
+        true => Ok(()),
+        false => Err(format!("{output}\nexit status {code:?}").into()),
+    }
+}
+
 /// What it prints is understood by the kernel's own parser and by Perl's.
 fn selftest_prints_valid_tap() -> Outcome {
-    let (_, output) = vmtest("kernel", &[])?;
+    let (_, output) = vmtest_on("kernel", &[])?;
     let file = build_dir().join("tmp/selftest.tap");
     fs::write(&file, &output)?;
     let kunit = build_dir().join("linux/tools/testing/kunit/kunit.py");
@@ -159,6 +197,16 @@ pub fn cases() -> Vec<Case> {
             "selftest_fails_where_the_feature_is_required",
             "REQUIRE=1 turns the skips into failures",
             selftest_fails_where_the_feature_is_required,
+        ),
+        Case::new(
+            "selftest_runs_in_virtme_ng",
+            "in virtme-ng what lies below is the same, and what needs an initramfs is skipped",
+            selftest_runs_in_virtme_ng,
+        ),
+        Case::new(
+            "vmtest_builds_a_kernel",
+            "vmtest.sh -b builds a kernel from the tree and the test's own configuration, and all facts hold",
+            vmtest_builds_a_kernel,
         ),
         Case::new(
             "selftest_prints_valid_tap",

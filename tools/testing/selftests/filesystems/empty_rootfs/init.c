@@ -42,7 +42,7 @@ static void copy(const char *from, const char *to)
 static int run_test(char **envp)
 {
 	char *const argv[] = { PROGRAM, NULL };
-	int status;
+	int status = 0;
 	pid_t pid;
 
 	pid = fork();

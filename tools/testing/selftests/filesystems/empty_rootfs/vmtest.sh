@@ -7,8 +7,9 @@ set -eu
 usage()
 {
 	cat <<EOF
-usage: vmtest.sh [-k IMAGE] [-a PARAMETERS] [-r] [-h]
+usage: vmtest.sh [-k IMAGE | -b DIRECTORY] [-a PARAMETERS] [-r] [-h]
   -k IMAGE       boot this kernel, instead of the one built in this tree
+  -b DIRECTORY   build a small kernel from this tree in DIRECTORY, and boot it
   -a PARAMETERS  add these to the kernel's command line
   -r             fail if the kernel has neither EMPTY_ROOTFS nor nullfs
 The exit status is 0 if the test passes, 1 if it fails, 4 if it is skipped.
@@ -31,9 +32,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 tree=$(cd "$here/../../../../.." && pwd)
 image=$tree/arch/x86/boot/bzImage
 params=
-while getopts k:a:rh option; do
+build=
+while getopts k:b:a:rh option; do
 	case $option in
 	k) image=$OPTARG ;;
+	b) build=$OPTARG ;;
 	a) params="$params $OPTARG" ;;
 	r) params="$params REQUIRE=1" ;;
 	h) usage; exit 0 ;;
@@ -50,8 +53,24 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM HUP
 
+build_kernel()
+{
+	mkdir -p "$1" || fail "$1 cannot be made"
+	o=$(cd "$1" && pwd)
+	{
+		make -C "$tree" O="$o" tinyconfig &&
+		"$tree/scripts/kconfig/merge_config.sh" -m -O "$o" "$o/.config" \
+			"$here/config" &&
+		make -C "$tree" O="$o" olddefconfig &&
+		make -C "$tree" O="$o" -j"$(nproc)" bzImage
+	} >"$o/build.log" 2>&1 </dev/null ||
+		{ tail -n 20 "$o/build.log" >&2; fail "the kernel does not build"; }
+	image=$o/arch/x86/boot/bzImage
+}
+
+[ -z "$build" ] || build_kernel "$build"
 [ -r "$image" ] ||
-	fail "there is no kernel $image; build it, or name another with -k"
+	fail "there is no kernel $image; build one with -b, or name one with -k"
 
 mkdir "$work/out"
 make -s -C "$here" OUTPUT="$work/out" >"$work/make.log" 2>&1 ||
