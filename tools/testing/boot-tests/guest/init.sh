@@ -6,7 +6,7 @@ export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 alias reboot='busybox reboot'
 busybox mount -t proc proc /proc
 busybox mount -t sysfs sysfs /sys
-busybox mountpoint -q /dev || busybox mount -t devtmpfs devtmpfs /dev
+busybox grep -q ' /dev ' /proc/mounts || busybox mount -t devtmpfs devtmpfs /dev
 # shellcheck source=tools/testing/boot-tests/guest/scenarios.sh
 . /scenarios.sh
 scenario=facts

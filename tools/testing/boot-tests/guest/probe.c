@@ -78,8 +78,14 @@ static void helper(void)
 
 int main(int argc, char **argv)
 {
+	char c;
+
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (strstr(argv[0], "hello"))
+	if (argc > 1 && !strcmp(argv[1], "hold")) {
+		puts("hello from a container");
+		while (read(0, &c, 1) > 0)
+			;
+	} else if (strstr(argv[0], "hello"))
 		puts("hello from a container");
 	else if (strstr(argv[0], "helper"))
 		helper();

@@ -34,6 +34,45 @@ bubblewrap_user() {
 }
 containers() { runc; crun; bubblewrap; bubblewrap_user; }
 
+nspawn() {
+	cgroups
+	show nspawn systemd-nspawn -q -D /bundle/rootfs --register=no --keep-unit --link-journal=no \
+		--uuid=11111111222243338444555555555555 /bin/hello
+}
+lxc() {
+	cgroups
+	busybox mkdir -p /dev/pts /var/lib/lxc
+	busybox mount -t devpts devpts /dev/pts
+	printf '%s\n' 'lxc.rootfs.path = dir:/bundle/rootfs' 'lxc.net.0.type = none' \
+		'lxc.console.path = none' 'lxc.mount.auto = proc:rw' >/tmp/lxc.conf
+	for program in hello 'probe bottom'; do
+		# shellcheck disable=SC2086 # two words
+		lxc-execute -n c -f /tmp/lxc.conf -- /bin/$program
+	done
+}
+util_linux() {
+	# shellcheck disable=SC2016
+	show util_linux unshare -m /bin/busybox sh -c 'busybox mount --bind /bundle/rootfs /bundle/rootfs &&
+		cd /bundle/rootfs && /sbin/pivot_root . tmp && exec /bin/hello'
+}
+in_a_container() {
+	show in_a_container bwrap --bind / / --dev /dev --proc /proc --unshare-pid \
+		bwrap --bind /bundle/rootfs / /bin/hello
+}
+# All are there at once: they end when nobody can write to their standard input any more.
+hundred() {
+	busybox mkfifo /tmp/hold
+	exec 9<>/tmp/hold
+	for _ in $(busybox seq 100); do
+		bwrap --unshare-all --bind /bundle/rootfs / /bin/probe hold </tmp/hold >>/tmp/out 2>&1 9>&- &
+	done
+	while [ "$(busybox wc -l </tmp/out)" -lt 100 ]; do busybox sleep 1; done
+	show hundred busybox tail -n 1 /tmp/out
+	echo "at once: $(busybox grep -c 'hello from a container' /tmp/out)"
+	exec 9>&-
+	wait
+}
+
 # A container that may mount looks for what lies below its root.
 look_below() { # look_below OPTION...
 	cgroups
@@ -92,6 +131,7 @@ switched() { # switched COMMAND...
 	busybox mount -t tmpfs tmpfs /new
 	busybox cp -a /bin /sbin /lib /lib64 /usr /probe /scenarios.sh /new/ 2>/dev/null
 	busybox mkdir -p /new/proc /new/sys /new/dev /new/bundle
+	busybox mount -t devtmpfs devtmpfs /new/dev
 	busybox printf '%s\n' '#!/bin/busybox sh' 'busybox mount -t proc proc /proc' \
 		'busybox grep " / tmpfs " /proc/mounts | busybox tail -n 1' \
 		'echo "switched: pid $$"' 'busybox reboot -f' >/new/init
@@ -133,3 +173,54 @@ large() {
 	echo "large: $size"
 	echo "files: $(busybox find / -xdev | busybox md5sum)"
 }
+
+# What the kernel looks up for others by a path.
+core_dumps() {
+	echo /core >/proc/sys/kernel/core_pattern
+	# shellcheck disable=SC3045 # busybox has it
+	ulimit -c unlimited
+	busybox sh -c 'kill -SEGV $$'
+	[ ! -s /core ] || echo 'core file: ok'
+	echo '|/helper' >/proc/sys/kernel/core_pattern
+	busybox sh -c 'kill -SEGV $$'
+	[ ! -s /helpers ] || echo 'core pipe: ok'
+}
+modules() {
+	echo /helper >/proc/sys/kernel/modprobe
+	busybox mount -t nosuchfs none /run 2>&1
+	[ ! -s /helpers ] || echo 'modprobe: ok'
+}
+firmware() {
+	busybox mkdir -p /lib/firmware
+	echo 'some firmware' >/lib/firmware/some.bin
+	printf some.bin >/sys/devices/virtual/misc/test_firmware/trigger_request
+	echo "firmware: $(busybox cat /dev/test_firmware)"
+}
+
+# The same kernel and archive three times more.
+kexecs() {
+	facts
+	count=0
+	# shellcheck disable=SC2013
+	for word in $(busybox cat /proc/cmdline); do
+		case $word in kexec=*) count=${word#*=} ;; esac
+	done
+	echo "boot: $count"
+	[ "$count" -lt 3 ] || return
+	line=$(busybox sed 's/ kexec=.*//' /proc/cmdline)
+	busybox cp /sys/firmware/initrd /tmp/initrd
+	kexec -l /bzImage --initrd=/tmp/initrd --append="$line kexec=$((count + 1))" && kexec -e
+}
+# PID 1 ends, and a second kernel looks at the memory of the first.
+crash() {
+	if [ -e /proc/vmcore ]; then
+		facts
+		echo "dump: $(busybox dd if=/proc/vmcore bs=1 skip=1 count=3 2>/dev/null)"
+		return
+	fi
+	line=$(busybox sed 's/crashkernel=[^ ]*//' /proc/cmdline)
+	busybox cp /sys/firmware/initrd /tmp/initrd
+	kexec -p /bzImage --initrd=/tmp/initrd --append="$line nr_cpus=1 initramfs_options=size=90%" && exit
+}
+
+run_init() { switched /usr/lib/klibc/bin/run-init; }

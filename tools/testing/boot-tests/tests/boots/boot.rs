@@ -72,7 +72,7 @@ fn root_on_other_file_systems_boots() -> Outcome {
     boots_from(erofs, "root=/dev/vda", &["root: /dev/root erofs ro"])?;
     let partitioned = format!(
         "{EXT4}; mv $1 $1.part; truncate -s 20M $1
-        printf 'label: gpt\n2048,32768,L,uuid=11111111-2222-4333-8444-555555555555\n' | sfdisk -q $1
+        printf 'label: gpt\nstart=2048, size=32768, type=L, uuid=11111111-2222-4333-8444-555555555555\n' | sfdisk -q $1
         dd if=$1.part of=$1 bs=1M seek=1 conv=notrunc status=none"
     );
     boots_from(
@@ -122,6 +122,41 @@ fn kernel_without_tmpfs_boots() -> Outcome {
     Ok(())
 }
 
+/// A machine whose initramfs also has its kernel.
+fn machine_with_its_kernel(scenario: &'static str, params: &str) -> Result<Machine, Failed> {
+    let script = "echo file /bzImage kernel/arch/x86/boot/bzImage 644 0 0 >$1.list
+        cp guest.cpio $1; kernel/usr/gen_init_cpio $1.list >>$1";
+    let mut machine = Machine::new(scenario, &format!("retain_initrd {params}"));
+    machine.initrd = Some(host::make(scenario, script)?);
+    machine.memory = 2048;
+    Ok(machine)
+}
+
+fn kexec_three_times() -> Outcome {
+    let mut machine = machine_with_its_kernel("kexecs", "")?;
+    for root in ["root: rootfs tmpfs rw", "root: rootfs rootfs rw"] {
+        let console = expect(&machine, &["boot: 3"])?;
+        if console.matches(root).count() != 4 {
+            return Err(format!("{console}\nnot four times: {root}").into());
+        }
+        machine.params += OFF;
+    }
+    Ok(())
+}
+
+fn crash_kernel_boots() -> Outcome {
+    let mut machine = machine_with_its_kernel("crash", "crashkernel=768M ")?;
+    let dump = "dump: ELF";
+    let root = |fs_type| format!("root: rootfs {fs_type} rw,size=");
+    let console = expect(&machine, &[&root("tmpfs"), dump])?;
+    if console.matches(IS_ON).count() != 2 {
+        return Err(format!("{console}\nnot on in both").into());
+    }
+    machine.params += OFF;
+    expect(&machine, &[&root("rootfs"), dump])?;
+    Ok(())
+}
+
 pub fn cases() -> Vec<Case> {
     vec![
         Case::new(
@@ -133,6 +168,21 @@ pub fn cases() -> Vec<Case> {
             "switch_root_of_util_linux_works",
             "util-linux's switch_root goes on to a second tmpfs",
             || switches_root("switch_root_util_linux"),
+        ),
+        Case::new(
+            "run_init_of_klibc_works",
+            "klibc's run-init goes on to a second tmpfs",
+            || switches_root("run_init"),
+        ),
+        Case::new(
+            "kexec_three_times",
+            "kexec into the same kernel and archive, three times in a row",
+            kexec_three_times,
+        ),
+        Case::new(
+            "crash_kernel_boots",
+            "a crash kernel with initramfs_options=size=90%",
+            crash_kernel_boots,
         ),
         Case::new(
             "root_on_a_disk_boots",

@@ -39,6 +39,39 @@ fn no_pivot_lets_a_container_see_the_host() -> Outcome {
     Ok(())
 }
 
+fn nspawn_works() -> Outcome {
+    let hello = "nspawn: hello from a container";
+    expect(&Machine::new("nspawn", ""), &[IS_ON, hello])?;
+    expect(&Machine::new("nspawn", OFF), &[hello])?;
+    Ok(())
+}
+
+/// LXC looks whether the root is rootfs, and then leaves the host below the container.
+fn lxc_leaves_nothing_below() -> Outcome {
+    let hello = "hello from a container";
+    let console = expect(
+        &Machine::new("lxc", ""),
+        &[hello, "entries: 0", "mkdir: ENOENT"],
+    )?;
+    if console.contains("entry: ") {
+        return Err(format!("{console}\nthere is something below the container").into());
+    }
+    let host = ["entry: init", "entry: scenarios.sh", "mkdir: ok"];
+    expect(&Machine::new("lxc", OFF), &[&[hello], &host[..]].concat())?;
+    Ok(())
+}
+
+fn hundred_containers() -> Outcome {
+    let mut machine = Machine::new("hundred", "");
+    expect(&machine, &["at once: 100"])?;
+    machine.params = OFF.into();
+    expect(
+        &machine,
+        &["hundred: bwrap: pivot_root: Invalid argument", "at once: 0"],
+    )?;
+    Ok(())
+}
+
 /// Copying the system into a second tmpfs works on a stock boot, at twice the memory. Here and with
 /// nullfs it is in memory once, as on a stock boot.
 fn copying_the_system_takes_twice_the_memory() -> Outcome {
@@ -79,6 +112,31 @@ pub fn cases() -> Vec<Case> {
             "bubblewrap_pivots_on_initramfs_as_a_user",
             "bubblewrap_user",
             "pivot_root: Invalid argument",
+        ),
+        Case::new(
+            "nspawn_works",
+            "systemd-nspawn, which does without pivot_root where it fails, starts a container as on a stock boot",
+            nspawn_works,
+        ),
+        Case::new(
+            "lxc_leaves_nothing_below",
+            "LXC, which on a stock boot leaves the host below, leaves an empty directory",
+            lxc_leaves_nothing_below,
+        ),
+        container(
+            "util_linux_pivots_on_initramfs",
+            "util_linux",
+            "pivot_root: failed to change root from `.' to `tmp': Invalid argument",
+        ),
+        container(
+            "container_in_a_container_pivots",
+            "in_a_container",
+            "pivot_root: Invalid argument",
+        ),
+        Case::new(
+            "hundred_containers_are_there_at_once",
+            "a hundred containers are there at once, each started by pivot_root",
+            hundred_containers,
         ),
         Case::new(
             "no_pivot_lets_a_container_see_the_host",

@@ -5,26 +5,50 @@
 use crate::{verdict::*, Case};
 use boot_tests::{fact, Machine};
 
-/// With two CPUs as many uevent helpers run as on a stock boot, all from the right root.
+/// As many uevent helpers run as on a stock boot, all from the right root.
 fn as_many_helpers_run_as_on_a_stock_boot() -> Outcome {
     let script = "thbreak start_kernel\ncontinue\nset {char[8]}&uevent_helper = \"/helper\"";
-    let mut counts = Vec::new();
-    for params in ["", OFF] {
-        let mut machine = Machine::new("helpers", &format!("nokaslr {params}"));
-        machine.cpus = 2;
-        let (console, gdb) = machine.boot_with_gdb(script)?;
-        if params.is_empty() {
-            check(&machine, &console, &[IS_ON])?;
+    for cpus in [1, 2, 8] {
+        let mut counts = Vec::new();
+        for params in ["", OFF] {
+            let mut machine = Machine::new("helpers", &format!("nokaslr {params}"));
+            machine.cpus = cpus;
+            let (console, gdb) = machine.boot_with_gdb(script)?;
+            if params.is_empty() {
+                check(&machine, &console, &[IS_ON])?;
+            }
+            match fact(&console, "helpers").and_then(|n| n.parse::<u32>().ok()) {
+                Some(count) if count > 0 => counts.push(count),
+                _ => return Err(format!("{console}\n{gdb}\nno helper ran").into()),
+            }
         }
-        match fact(&console, "helpers").and_then(|n| n.parse::<u32>().ok()) {
-            Some(count) if count > 0 => counts.push(count),
-            _ => return Err(format!("{console}\n{gdb}\nno helper ran").into()),
+        if counts[0] != counts[1] {
+            let [on, off] = counts[..] else {
+                unreachable!()
+            };
+            return Err(format!("{on} helpers ran with {cpus} CPUs, on a stock boot {off}").into());
         }
     }
-    match counts[0] == counts[1] {
-        true => Ok(()),
-        false => Err(format!("{} helpers ran, on a stock boot {}", counts[0], counts[1]).into()),
+    Ok(())
+}
+
+fn both(machine: &Machine, expected: &[&str]) -> Outcome {
+    expect(machine, &[&[IS_ON], expected].concat())?;
+    let mut stock = machine.clone();
+    stock.params += " empty_rootfs=0";
+    expect(&stock, expected)?;
+    Ok(())
+}
+
+fn preemption_makes_no_difference() -> Outcome {
+    for preempt in ["none", "voluntary", "full"] {
+        for cpus in [1, 8] {
+            let mut machine = Machine::new("modules", &format!("preempt={preempt}"));
+            machine.cpus = cpus;
+            both(&machine, &["modprobe: ok"])?;
+        }
     }
+    Ok(())
 }
 
 /// At the instant that helpers are enabled the root is the new one. With one CPU the worker cannot
@@ -46,8 +70,28 @@ pub fn cases() -> Vec<Case> {
     vec![
         Case::new(
             "as_many_helpers_run_as_on_a_stock_boot",
-            "all uevent helpers run from the right root, on two CPUs",
+            "all uevent helpers run from the right root, on one CPU, two, and eight",
             as_many_helpers_run_as_on_a_stock_boot,
+        ),
+        Case::new(
+            "preemption_makes_no_difference",
+            "modprobe is found with preempt=none, voluntary and full, on one CPU and on eight",
+            preemption_makes_no_difference,
+        ),
+        Case::new(
+            "core_dumps_are_written",
+            "core_pattern leads to a file, and to a program, in the initramfs",
+            || {
+                both(
+                    &Machine::new("core_dumps", ""),
+                    &["core file: ok", "core pipe: ok"],
+                )
+            },
+        ),
+        Case::new(
+            "firmware_is_found",
+            "request_firmware() finds what is in the initramfs",
+            || both(&Machine::new("firmware", ""), &["firmware: some firmware"]),
         ),
         Case::new(
             "helpers_are_enabled_after_the_root_is_final",
