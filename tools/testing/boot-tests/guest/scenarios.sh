@@ -50,6 +50,13 @@ lxc() {
 		lxc-execute -n c -f /tmp/lxc.conf -- /bin/$program
 	done
 }
+podman() {
+	cgroups
+	busybox mkdir -p /etc/containers /var/tmp /dev/shm
+	echo '{ "default": [ { "type": "insecureAcceptAnything" } ] }' >/etc/containers/policy.json
+	show podman /usr/bin/podman --storage-driver vfs --cgroup-manager cgroupfs --events-backend none run \
+		--network none --log-driver none --rootfs /bundle/rootfs /bin/hello
+}
 util_linux() {
 	# shellcheck disable=SC2016
 	show util_linux unshare -m /bin/busybox sh -c 'busybox mount --bind /bundle/rootfs /bundle/rootfs &&

@@ -123,6 +123,7 @@ pub fn cases() -> Vec<Case> {
             "LXC, which on a stock boot leaves the host below, leaves an empty directory",
             lxc_leaves_nothing_below,
         ),
+        container("podman_pivots_on_initramfs", "podman", "pivot_root: Invalid argument"),
         container(
             "util_linux_pivots_on_initramfs",
             "util_linux",
