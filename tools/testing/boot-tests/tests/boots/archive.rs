@@ -78,10 +78,10 @@ fn special_files() -> Outcome {
     let name = "n".repeat(255);
     let deep = (1..=40).map(|n| format!("dir /rich/{} 700 0 0\n", vec!["d"; n].join("/")));
     let list = format!(
-        "dir /rich 1777 0 0\nfile /rich/a tmp/release 4755 3 4 /rich/b /rich/c\n\
+        "dir /rich 1777 0 0\nfile /rich/a release 4755 3 4 /rich/b /rich/c\n\
          nod /rich/chr 600 0 0 c 1 3\nnod /rich/blk 600 0 6 b 7 200\npipe /rich/fifo 644 0 0\n\
          sock /rich/sock 600 0 0\nslink /rich/link a 777 0 0\n\
-         file /rich/{name} tmp/release 644 0 0\ndir /rich/empty 500 7 0\n{}",
+         file /rich/{name} release 644 0 0\ndir /rich/empty 500 7 0\n{}",
         deep.collect::<String>()
     );
     host::archive("rich.second", &list)?;
@@ -101,7 +101,7 @@ fn special_files() -> Outcome {
 fn hundred_thousand_files() -> Outcome {
     let list = "awk 'BEGIN { print \"dir /many 755 0 0\"
         for (d = 0; d < 100; d++) { print \"dir /many/\" d \" 755 0 0\"
-            for (f = 0; f < 1000; f++) print \"file /many/\" d \"/\" f \" tmp/release 644 0 0\" } }' >$1.list
+            for (f = 0; f < 1000; f++) print \"file /many/\" d \"/\" f \" release 644 0 0\" } }' >$1.list
         cp base.cpio $1; kernel/usr/gen_init_cpio $1.list >>$1";
     let mut machine = Machine::new("names", "");
     machine.initrd = Some(host::make("many", list)?);
