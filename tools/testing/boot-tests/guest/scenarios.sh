@@ -148,9 +148,10 @@ switched() { # switched COMMAND...
 switch_root_busybox() { switched busybox switch_root; }
 switch_root_util_linux() { switched /sbin/switch_root; }
 
-# What the archive has brought: each entry of the root's file system in one sum.
+# What the archive has brought: each entry of the root's file system, but not what is mounted there:
+# /proc has as many links as there are processes.
 entries() {
-	busybox find / -xdev ! -path / -exec busybox stat -c '%f %h %u %g %t:%T %n' {} + |
+	busybox find / -xdev ! -path / ! -path /proc ! -path /sys ! -path /dev -exec busybox stat -c '%f %h %u %g %t:%T %n' {} + |
 		busybox sed 's/ 0:0 / /' | busybox sort -k 5
 }
 files() {
