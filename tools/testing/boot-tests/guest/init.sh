@@ -7,7 +7,7 @@ alias reboot='busybox reboot'
 busybox mount -t proc proc /proc
 busybox mount -t sysfs sysfs /sys
 busybox grep -q ' /dev ' /proc/mounts || busybox mount -t devtmpfs devtmpfs /dev
-# shellcheck source=tools/testing/boot-tests/guest/scenarios.sh
+# shellcheck source=/dev/null
 . /scenarios.sh
 scenario=facts
 # shellcheck disable=SC2013 # words are what it is about

@@ -208,11 +208,8 @@ firmware() {
 # The same kernel and archive three times more.
 kexecs() {
 	facts
-	count=0
-	# shellcheck disable=SC2013
-	for word in $(busybox cat /proc/cmdline); do
-		case $word in kexec=*) count=${word#*=} ;; esac
-	done
+	count=$(busybox sed -n 's/.* kexec=//p' /proc/cmdline)
+	count=${count:-0}
 	echo "boot: $count"
 	[ "$count" -lt 3 ] || return
 	line=$(busybox sed 's/ kexec=.*//' /proc/cmdline)

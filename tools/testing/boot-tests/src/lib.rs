@@ -84,9 +84,11 @@ impl Machine {
         ]
         .map(String::from)
         .into();
-        args.extend(["-m".into(), self.memory.to_string()]);
-        args.extend(["-smp".into(), self.cpus.to_string()]);
         args.extend([
+            "-m".into(),
+            self.memory.to_string(),
+            "-smp".into(),
+            self.cpus.to_string(),
             "-kernel".into(),
             file(&format!("{}/arch/x86/boot/bzImage", self.kernel)),
         ]);

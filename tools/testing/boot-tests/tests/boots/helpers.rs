@@ -32,20 +32,14 @@ fn as_many_helpers_run_as_on_a_stock_boot() -> Outcome {
     Ok(())
 }
 
-fn both(machine: &Machine, expected: &[&str]) -> Outcome {
-    expect(machine, &[&[IS_ON], expected].concat())?;
-    let mut stock = machine.clone();
-    stock.params += " empty_rootfs=0";
-    expect(&stock, expected)?;
-    Ok(())
-}
-
 fn preemption_makes_no_difference() -> Outcome {
     for preempt in ["none", "voluntary", "full"] {
         for cpus in [1, 8] {
             let mut machine = Machine::new("modules", &format!("preempt={preempt}"));
             machine.cpus = cpus;
-            both(&machine, &["modprobe: ok"])?;
+            let mode = format!("Dynamic Preempt: {preempt}");
+            let up = format!("smp: Brought up 1 node, {cpus} CPU");
+            both(&machine, &["modprobe: ok", &mode, &up])?;
         }
     }
     Ok(())

@@ -29,6 +29,15 @@ pub fn expect(machine: &Machine, expected: &[&str]) -> Result<String, Failed> {
     Ok(console)
 }
 
+/// Boots `machine` with the feature and without it; both consoles must hold each of `expected`.
+pub fn both(machine: &Machine, expected: &[&str]) -> Outcome {
+    expect(machine, &[&[IS_ON], expected].concat())?;
+    let mut stock = machine.clone();
+    stock.params += " empty_rootfs=0";
+    expect(&stock, expected)?;
+    Ok(())
+}
+
 pub fn check(machine: &Machine, console: &str, expected: &[&str]) -> Outcome {
     for text in expected {
         if !console.contains(text) {
