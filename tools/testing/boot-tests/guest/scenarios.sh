@@ -68,14 +68,15 @@ in_a_container() {
 }
 # All are there at once: they end when nobody can write to their standard input any more.
 hundred() {
+	busybox mkdir /tmp/out
 	busybox mkfifo /tmp/hold
 	exec 9<>/tmp/hold
-	for _ in $(busybox seq 100); do
-		bwrap --unshare-all --bind /bundle/rootfs / /bin/probe hold </tmp/hold >>/tmp/out 2>&1 9>&- &
+	for n in $(busybox seq 100); do
+		bwrap --unshare-all --bind /bundle/rootfs / /bin/probe hold </tmp/hold >"/tmp/out/$n" 2>&1 9>&- &
 	done
-	while [ "$(busybox wc -l </tmp/out)" -lt 100 ]; do busybox sleep 1; done
-	show hundred busybox tail -n 1 /tmp/out
-	echo "at once: $(busybox grep -c 'hello from a container' /tmp/out)"
+	while [ "$(busybox cat /tmp/out/* | busybox wc -l)" -lt 100 ]; do busybox sleep 1; done
+	show hundred busybox cat /tmp/out/1
+	echo "at once: $(busybox cat /tmp/out/* | busybox grep -c 'hello from a container')"
 	exec 9>&-
 	wait
 }
