@@ -8,7 +8,8 @@ LOCKED = @mkdir -p build && flock -n -E 75 build/.lock $(1) || \
 help:
 	@echo 'make boot      show containers pivoting on a machine that runs from its initramfs'
 	@echo 'make shell     the same machine with a shell; leave it with "exit" or Ctrl-A X'
-	@echo 'make test      prove it, case by case; T=runc runs the tests that match'
+	@echo 'make test      prove the main things; T=runc runs all tests that match'
+	@echo 'make test-all  prove everything, which takes an hour; make test-rest what test leaves out'
 	@echo 'make kselftest run the selftest of the series, as a kernel developer would'
 	@echo 'make vng       run it in virtme-ng, on the root of this machine'
 	@echo 'make check     check and build the series patch by patch, and the code around it'
@@ -16,10 +17,12 @@ help:
 	@echo 'make series    write the patches as mails to build/series'
 	@echo 'make clean     remove everything that was generated'
 
-boot shell test kselftest vng check kernel series:
+boot shell test test-rest kselftest vng check kernel series:
 	$(call LOCKED,scripts/run $@ $(T))
+
+test-all: test test-rest
 
 clean:
 	rm -rf build
 
-.PHONY: help boot shell test kselftest vng check kernel series clean
+.PHONY: help boot shell test test-rest test-all kselftest vng check kernel series clean

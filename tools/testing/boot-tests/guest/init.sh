@@ -1,12 +1,14 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash
-# PID 1 of the test machines: runs the scenario that the command line names.
+# PID 1 of the test machines, or what PID 1 starts: runs the scenario that the command line names.
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 alias reboot='busybox reboot'
-busybox mount -t proc proc /proc
-busybox mount -t sysfs sysfs /sys
-busybox grep -q ' /dev ' /proc/mounts || busybox mount -t devtmpfs devtmpfs /dev
+# Somebody may have been here before.
+mounted() { busybox grep -qs " $1 " /proc/mounts; }
+mounted /proc || busybox mount -t proc proc /proc
+mounted /sys || busybox mount -t sysfs sysfs /sys
+mounted /dev || busybox mount -t devtmpfs devtmpfs /dev
 # shellcheck source=/dev/null
 . /scenarios.sh
 scenario=facts

@@ -11,6 +11,7 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <dirent.h>
 #include <unistd.h>
 
@@ -67,6 +68,21 @@ static void bottom(void)
 	report("remount", mount(NULL, "/", NULL, MS_REMOUNT, NULL));
 }
 
+/* Prints a file's SELinux label, or sets it. */
+static void label(const char *file, const char *value)
+{
+	char text[256];
+	ssize_t size;
+
+	if (value) {
+		report("label", setxattr(file, "security.selinux", value, strlen(value) + 1, 0));
+		return;
+	}
+	size = getxattr(file, "security.selinux", text, sizeof(text) - 1);
+	text[size < 0 ? 0 : size] = 0;
+	printf("label of %s: %s\n", file, text);
+}
+
 /* One byte for each call. */
 static void helper(void)
 {
@@ -87,12 +103,16 @@ int main(int argc, char **argv)
 			;
 	} else if (strstr(argv[0], "hello"))
 		puts("hello from a container");
-	else if (strstr(argv[0], "helper"))
+	else if (strstr(argv[0], "helper") || strstr(argv[0], "modprobe"))
 		helper();
 	else if (argc > 1 && !strcmp(argv[1], "pivot"))
 		pivot(argc > 2 ? argv[2] : "tmpfs");
 	else if (argc > 1 && !strcmp(argv[1], "bottom"))
 		bottom();
+	else if (argc > 2 && !strcmp(argv[1], "label"))
+		label(argv[2], argv[3]);
+	else if (argc > 2 && !strcmp(argv[1], "read"))
+		report("read", open(argv[2], O_RDONLY));
 	else
 		return 2;
 	return 0;

@@ -6,6 +6,7 @@
 facts() {
 	busybox awk '$2 == "/" { print "root: " $1 " " $3 " " $4 }' /proc/mounts
 	# How many mounts can be seen from the root, besides the three of init.sh.
+	echo "pid 1: $(busybox cat /proc/1/comm)"
 	echo "mounts: $(($(busybox wc -l </proc/mounts) - 3))"
 	busybox touch /writable && echo "write: ok"
 	memory system
@@ -21,7 +22,7 @@ show() { # show NAME COMMAND...: one line with the command's last one
 }
 
 cgroups() {
-	busybox mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	mounted /sys/fs/cgroup || busybox mount -t cgroup2 cgroup2 /sys/fs/cgroup
 	busybox mkdir -p /run /tmp
 }
 
@@ -50,13 +51,37 @@ lxc() {
 		lxc-execute -n c -f /tmp/lxc.conf -- /bin/$program
 	done
 }
-podman() {
+by_podman() { # by_podman COMMAND...
 	cgroups
 	busybox mkdir -p /etc/containers /var/tmp /dev/shm
 	echo '{ "default": [ { "type": "insecureAcceptAnything" } ] }' >/etc/containers/policy.json
-	show podman /usr/bin/podman --storage-driver vfs --cgroup-manager cgroupfs --events-backend none run \
-		--network none --log-driver none --rootfs /bundle/rootfs /bin/hello
+	/usr/bin/podman --storage-driver vfs --cgroup-manager cgroupfs --events-backend none "$@"
 }
+podman() {
+	show podman by_podman run --network none --log-driver none --rootfs /bundle/rootfs /bin/hello
+}
+podman_image() {
+	by_podman load -q -i /image.tar
+	show podman_image by_podman run --network none --log-driver none --pull never hello:1 /bin/hello
+}
+podman_build() {
+	by_podman load -q -i /image.tar
+	busybox mkdir /context
+	printf '%s\n' 'FROM localhost/hello:1' 'RUN ["/bin/hello"]' >/context/Containerfile
+	by_podman build --network none --pull=never --isolation oci /context 2>&1 |
+		busybox grep 'container\|pivot_root' | busybox sed 's/^/podman_build: /'
+}
+containerd() {
+	cgroups
+	busybox mkdir -p /var/lib /etc/containerd
+	# Kubernetes' part wants a network.
+	printf '%s\n' 'version = 2' 'disabled_plugins = ["io.containerd.grpc.v1.cri"]' >/etc/containerd/config.toml
+	/usr/bin/containerd --log-level error &
+	until [ -S /run/containerd/containerd.sock ]; do busybox sleep 1; done
+	ctr image import --snapshotter native /image.tar
+	show containerd ctr run --rm --snapshotter native docker.io/library/hello:1 c /bin/hello
+}
+youki() { cgroups; /youki run --bundle /bundle c 2>&1 | busybox sed 's/^/youki: /'; }
 util_linux() {
 	# shellcheck disable=SC2016
 	show util_linux unshare -m /bin/busybox sh -c 'busybox mount --bind /bundle/rootfs /bundle/rootfs &&
@@ -94,6 +119,17 @@ look_below() { # look_below OPTION...
 below_pivot() { look_below; }
 below_no_pivot() { look_below --no-pivot; }
 
+# The reproducer of opencontainers/runc#1962: in a container that sees only a part of /proc, somebody
+# mounts the whole.
+reproducer() { # reproducer COMMANDS: how the container's root becomes the root
+	busybox cp /bin/busybox /bundle/rootfs/bin/
+	show reproducer unshare -m /bin/busybox sh -ec "busybox mount --bind /bundle/rootfs /bundle/rootfs
+		cd /bundle/rootfs; busybox mount -t proc proc proc; busybox mount -t tmpfs tmpfs proc/sys
+		$1 busybox unshare -mrfp busybox sh -c 'busybox mount -t proc none /proc && echo the whole /proc'"
+}
+reproducer_pivot() { reproducer '/sbin/pivot_root . tmp; cd /; busybox umount -l /tmp; exec'; }
+reproducer_no_pivot() { reproducer 'busybox mount --move . /; exec busybox chroot .'; }
+
 # What people do without the feature: copy the system into a second tmpfs, and go there.
 copy() {
 	if busybox grep -q '^copy / ' /proc/mounts; then
@@ -108,6 +144,31 @@ copy() {
 	busybox cp -a /bin /sbin /lib /lib64 /etc /usr /bundle /init /probe /scenarios.sh /copy/
 	memory 'with the copy'
 	exec busybox switch_root /copy /init
+}
+
+# What comes after PID 1 has gone on to an init proper, which starts init.sh again.
+started() {
+	[ $$ != 1 ] || return
+	facts
+	runc
+}
+# The init of TinyCore sets limits on its root, and goes on in it or copies it.
+tinycore() {
+	started && return
+	busybox mount -o remount,size=90%,nr_inodes=100000 /
+	echo '::sysinit:/init' >/etc/inittab
+	exec busybox init
+}
+# The init of minikube copies its root for pivot_root, and starts systemd.
+minikube() { started || exec /lib/systemd/systemd; }
+minikube_copying() {
+	started && return
+	busybox mkdir /sysroot
+	busybox mount -t tmpfs -o size=90% tmpfs /sysroot
+	(cd / && busybox find . -xdev ! -path './sysroot*' | busybox cpio -o -H newc) |
+		(cd /sysroot && busybox cpio -i)
+	busybox mkdir -p /sysroot/proc /sysroot/sys /sysroot/dev
+	exec busybox switch_root /sysroot /lib/systemd/systemd
 }
 
 # PID 1 itself moves to a new root.
@@ -134,20 +195,39 @@ shell() {
 	busybox setsid busybox cttyhack busybox sh </dev/console >/dev/console 2>&1
 }
 
+# The new root's init waits until the old one has been removed in the background.
 switched() { # switched COMMAND...
 	busybox mkdir /new
 	busybox mount -t tmpfs tmpfs /new
 	busybox cp -a /bin /sbin /lib /lib64 /usr /probe /scenarios.sh /new/ 2>/dev/null
 	busybox mkdir -p /new/proc /new/sys /new/dev /new/bundle
 	busybox mount -t devtmpfs devtmpfs /new/dev
-	busybox printf '%s\n' '#!/bin/busybox sh' 'busybox mount -t proc proc /proc' \
-		'busybox grep " / tmpfs " /proc/mounts | busybox tail -n 1' \
-		'echo "switched: pid $$"' 'busybox reboot -f' >/new/init
+	busybox cat >/new/init <<-'EOF'
+		#!/bin/busybox sh
+		. /scenarios.sh
+		busybox mount -t proc proc /proc
+		busybox grep ' / tmpfs ' /proc/mounts | busybox tail -n 1
+		before=none
+		now=
+		while [ "$before" != "$now" ]; do
+			before=$now
+			busybox sleep 1
+			now=$(memory left)
+		done
+		echo "$now"
+		echo "switched: pid $$"
+		busybox reboot -f
+	EOF
 	busybox chmod 755 /new/init
 	exec "$@" /new /init
 }
 switch_root_busybox() { switched busybox switch_root; }
 switch_root_util_linux() { switched /sbin/switch_root; }
+switch_root_other_util_linux() {
+	libraries=$(busybox dirname "$(busybox find /other -name libc.so.6)")
+	switched "$(busybox find /other -name 'ld-linux*' -type f)" --library-path "$libraries" \
+		"$(busybox find /other -name switch_root)"
+}
 
 # What the archive has brought: each entry of the root's file system, but not what is mounted there:
 # /proc has as many links as there are processes.
@@ -204,6 +284,64 @@ firmware() {
 	echo 'some firmware' >/lib/firmware/some.bin
 	printf some.bin >/sys/devices/virtual/misc/test_firmware/trigger_request
 	echo "firmware: $(busybox cat /dev/test_firmware)"
+}
+
+# Security modules.
+selinux() {
+	busybox mount -t selinuxfs selinuxfs /sys/fs/selinux
+	busybox dd if=/policy of=/sys/fs/selinux/load bs=1M 2>/dev/null
+	/probe label /release
+	echo secret >/secret
+	/probe label /secret system_u:object_r:secret_t
+	echo 1 >/sys/fs/selinux/enforce
+	for file in release secret; do
+		show "by anybody, $file" busybox cat /$file
+		show "confined, $file" /usr/bin/setpriv --selinux-label system_u:system_r:confined_t /bin/busybox cat /$file
+	done
+}
+apparmor() { # apparmor [OPTION]
+	cgroups
+	busybox mount -t securityfs securityfs /sys/kernel/security
+	busybox dd if=/profile of=/sys/kernel/security/apparmor/.replace bs=1M 2>/dev/null
+	for file in release secret; do
+		busybox mkdir -p /bundle/$file
+		echo $file >/bundle/rootfs/$file
+		busybox sed -e 's|"rootfs"|"/bundle/rootfs"|' -e "s|\"/bin/hello\"|\"/bin/probe\", \"read\", \"/$file\"|" \
+			/bundle/config.json >/bundle/$file/config.json
+		# shellcheck disable=SC2086 # none or one
+		show "by anybody, $file" /usr/sbin/runc run $1 --bundle /bundle/$file c
+		busybox sed -i 's|"cwd"|"apparmorProfile": "confined", &|' /bundle/$file/config.json
+		# shellcheck disable=SC2086
+		show "confined, $file" /usr/sbin/runc run $1 --bundle /bundle/$file c
+	done
+}
+apparmor_no_pivot() { apparmor --no-pivot; }
+ipe() {
+	busybox mount -t tmpfs tmpfs /run
+	busybox cp /probe /run/hello
+	busybox cp /probe /tmp/hello
+	show 'in the initramfs' /tmp/hello
+	show 'elsewhere' busybox sh -c 'exec /run/hello'
+}
+ima() {
+	busybox mount -t securityfs securityfs /sys/kernel/security
+	# shellcheck disable=SC2154 # a kernel parameter that the kernel does not know
+	[ -z "$fsname" ] || echo "measure func=FILE_CHECK mask=MAY_READ fsname=$fsname" >/sys/kernel/security/ima/policy
+	busybox cat /release
+	/probe bottom >/dev/null
+	busybox awk '{ print $4, $5 }' /sys/kernel/security/ima/ascii_runtime_measurements >/tmp/measured
+	for file in /init /probe /release; do
+		busybox grep -q " $file\$" /tmp/measured && echo "measured: $file"
+	done
+	echo "files: $(busybox wc -l </tmp/measured) $(busybox sort /tmp/measured | busybox md5sum)"
+}
+landlock() {
+	cd /landlock || return
+	for test in *_test; do
+		./"$test" >/tmp/log 2>&1
+		busybox grep '^not ok' /tmp/log
+		echo "$test: $(busybox grep -c '^ok' /tmp/log) passed, $(busybox grep -c '# SKIP' /tmp/log) skipped"
+	done
 }
 
 # The same kernel and archive three times more.

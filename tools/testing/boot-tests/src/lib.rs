@@ -3,13 +3,14 @@
 //! Boots a kernel with an initramfs and a command line in QEMU, and collects its console.
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     io::Read,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
         atomic::{AtomicUsize, Ordering},
-        OnceLock,
+        Mutex, OnceLock, RwLock,
     },
     thread,
     time::{Duration, Instant},
@@ -26,6 +27,38 @@ pub fn build_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../build")
 }
 
+/// Where the kernel `name` was built: ours is "kernel". Another is built when it is first asked
+/// for, while no machine runs, and is up to date then.
+pub fn kernel_dir(name: &str) -> Result<PathBuf, String> {
+    static BUILT: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
+    let build = || {
+        let _alone = RUNNING.write().expect("nobody panics with it");
+        let script = build_dir().join("../scripts/controls");
+        let status = Command::new(script).arg(name).status();
+        status.is_ok_and(|status| status.success())
+    };
+    let mut built = BUILT.lock().expect("nobody panics with it");
+    match name == "kernel" || *built.entry(name.into()).or_insert_with(build) {
+        true => Ok(path_of(name)),
+        false => Err(format!("the kernel {name} could not be built")),
+    }
+}
+
+fn path_of(name: &str) -> PathBuf {
+    match name {
+        "kernel" => build_dir().join(name),
+        other => build_dir().join("controls").join(other),
+    }
+}
+
+/// The image of the kernel `name`, whether it is there or not.
+pub fn image(name: &str) -> PathBuf {
+    path_of(name).join("arch/x86/boot/bzImage")
+}
+
+/// Held for reading while a machine runs.
+static RUNNING: RwLock<()> = RwLock::new(());
+
 /// A machine that can be booted.
 #[derive(Clone)]
 pub struct Machine {
@@ -33,7 +66,7 @@ pub struct Machine {
     /// Kernel parameters besides those that every machine gets.
     pub params: String,
     pub cpus: u32,
-    /// Where its kernel was built, relative to `build/`.
+    /// For [`kernel_dir`].
     pub kernel: &'static str,
     /// An archive, or an image for a ram disk.
     pub initrd: Option<PathBuf>,
@@ -62,8 +95,6 @@ impl Machine {
     }
 
     fn command_with(&self, accelerator: &str) -> Vec<String> {
-        let build = build_dir();
-        let file = |name: &str| build.join(name).display().to_string();
         // An emulated timer on a busy host may be late, which the kernel takes for a broken one.
         let append = format!(
             "console=ttyS0 panic=-1 reboot=t no_timer_check scenario={} {}",
@@ -90,7 +121,7 @@ impl Machine {
             "-smp".into(),
             self.cpus.to_string(),
             "-kernel".into(),
-            file(&format!("{}/arch/x86/boot/bzImage", self.kernel)),
+            image(self.kernel).display().to_string(),
         ]);
         if let Some(initrd) = &self.initrd {
             args.extend(["-initrd".into(), initrd.display().to_string()]);
@@ -206,6 +237,8 @@ impl Machine {
         more: &[&str],
         meanwhile: impl FnOnce() -> Result<String, String>,
     ) -> Result<(String, String), String> {
+        kernel_dir(self.kernel)?;
+        let _running = RUNNING.read().expect("nobody panics with it");
         let mut qemu = self.start(accelerator, more)?;
         let mut stdout = qemu.stdout.take().expect("piped");
         let mut stderr = qemu.stderr.take().expect("piped");

@@ -3,19 +3,126 @@
 //! How the initramfs comes and how the root goes on.
 
 use crate::{host, verdict::*, Case};
-use boot_tests::Machine;
+use boot_tests::{fact, Machine};
 use libtest_mimic::Failed;
 use std::path::PathBuf;
 
-fn switches_root(scenario: &'static str) -> Outcome {
-    both(&Machine::new(scenario, ""), &["switched: pid 1"])
+/// The second root is there, and as much memory has been given back as on a stock boot.
+fn switches_root_of(machine: &mut Machine) -> Outcome {
+    let mut left = Vec::new();
+    for params in ["", OFF] {
+        machine.params = params.into();
+        let console = expect(machine, &["switched: pid 1"])?;
+        if console.contains(IS_ON) != params.is_empty() {
+            return Err(format!("{console}\non, where it should be off, or off").into());
+        }
+        match fact(&console, "left").and_then(|kib| kib.parse::<u32>().ok()) {
+            Some(kib) => left.push(kib),
+            None => return Err(format!("{console}\nno figure of what is left").into()),
+        }
+    }
+    match left[0] <= left[1] + 64 {
+        true => Ok(()),
+        false => Err(format!("{left:?} KiB left in tmpfs, with the feature and without").into()),
+    }
 }
+
+fn switches_root(scenario: &'static str) -> Outcome {
+    switches_root_of(&mut Machine::new(scenario, ""))
+}
+
+/// Debian 12 has util-linux 2.38, and Debian 13 has 2.41, which was rewritten in between.
+fn switch_root_of_the_other_util_linux() -> Outcome {
+    let script = "other=trixie; ! grep -q trixie /etc/os-release || other=bookworm
+        ../scripts/userland other util-linux,libc6 $other >&2
+        { echo dir /other 755 0 0; sed 's| /| /other/|' other.list; } >$1.list
+        cp guest.cpio $1; kernel/usr/gen_init_cpio $1.list >>$1";
+    let mut machine = Machine::new("switch_root_other_util_linux", "");
+    machine.initrd = Some(host::make("other.cpio", script)?);
+    switches_root_of(&mut machine)
+}
+
+const RUNC: &str = "runc: hello from a container";
+const NO_RUNC: &str = "runc: time";
+const NOT_PIVOTED: &str = "pivot_root .: invalid argument";
+
+/// The init of an initramfs starts an init proper, which stays there and has runc start a container.
+fn stays(scenario: &'static str, pid_1: &str) -> Outcome {
+    let mut machine = Machine::new(scenario, "systemd.unit=scenario.service");
+    let pid_1 = format!("pid 1: {pid_1}");
+    expect(&machine, &[IS_ON, &pid_1, "root: rootfs tmpfs", RUNC])?;
+    machine.params += " empty_rootfs=0";
+    let stock = [&pid_1, "root: rootfs rootfs", NO_RUNC, NOT_PIVOTED];
+    expect(&machine, &stock)?;
+    Ok(())
+}
+
+fn systemd_stays() -> Outcome {
+    let mut machine = Machine::new(
+        "started",
+        "rdinit=/lib/systemd/systemd systemd.unit=scenario.service",
+    );
+    expect(&machine, &[IS_ON, "pid 1: systemd", RUNC])?;
+    machine.params += " empty_rootfs=0";
+    expect(&machine, &["pid 1: systemd", NO_RUNC, NOT_PIVOTED])?;
+    Ok(())
+}
+
+fn minikube_needs_no_copy() -> Outcome {
+    stays("minikube", "systemd")?;
+    // What it does without the feature.
+    let mut machine = Machine::new(
+        "minikube_copying",
+        "systemd.unit=scenario.service empty_rootfs=0",
+    );
+    machine.memory = 1024;
+    expect(&machine, &["pid 1: systemd", "root: tmpfs tmpfs", RUNC])?;
+    Ok(())
+}
+
+/// A disk with all that the initramfs has.
+const GUEST: &str = "
+    d=$1.d; rm -rf $d $1; mkdir -p $d/dev $d/proc $d/sys; guest=$PWD/guest.cpio
+    (cd $d; cpio -id --quiet --nonmatching 'dev/*' <$guest)
+    truncate -s 400M $1; mke2fs -q -t ext4 -d $d $1; rm -rf $d";
+
+fn systemd_switches_to_a_disk() -> Outcome {
+    let script = "echo VERSION_ID=1 >$1.release; cp guest.cpio $1
+        echo file /etc/initrd-release $1.release 644 0 0 >$1.list
+        kernel/usr/gen_init_cpio $1.list >>$1";
+    let mut machine = Machine::new(
+        "started",
+        "rdinit=/lib/systemd/systemd rd.systemd.unit=switch.service systemd.unit=scenario.service",
+    );
+    machine.initrd = Some(host::make("initrd.systemd", script)?);
+    machine.disk = Some(host::make("disk.systemd", GUEST)?);
+    both(
+        &machine,
+        &["pid 1: systemd", "root: /dev/vda ext4 rw", RUNC],
+    )
+}
+
+/// An initrd that a distribution's tool made finds the root on a disk.
+fn distributions_initrd_boots(name: &str, script: &str) -> Outcome {
+    let mut machine = Machine::new("facts", "root=/dev/vda rw");
+    machine.initrd = Some(host::make(name, script)?);
+    machine.disk = Some(image(&format!("{name}.ext4"), EXT4)?);
+    both(&machine, &["root: /dev/vda ext4 rw", "write: ok"])
+}
+
+/// It looks for the kernel's configuration in /boot, and there alone.
+const MKINITRAMFS: &str = "
+    rm -rf $1.boot; mkdir $1.boot; cp kernel/.config $1.boot/config-6.12
+    unshare --map-root-user --mount sh -ec 'mount --bind $1.boot /boot
+        exec mkinitramfs -o $1 6.12' sh $1";
+const DRACUT: &str = "dracut --force --quiet --no-hostonly --no-kernel --kver 6.12 $1";
 
 /// The script that makes `$1.d`, a small system, of what the initramfs has.
 const SYSTEM: &str = "
     d=$1.d; rm -rf $d $1; mkdir -p $d/sbin $d/bin $d/proc $d/sys $d/dev
     for f in userland/bin/busybox userland/usr/bin/busybox; do [ ! -e $f ] || cp $f $d/bin/; done
     guest=../tools/testing/boot-tests/guest
+    mkdir $d/etc; cp /etc/os-release $d/etc/
     cp $guest/init.sh $d/sbin/init; cp $guest/scenarios.sh $d/; chmod 755 $d/sbin/init
     ";
 
@@ -97,7 +204,7 @@ fn linuxrc_of_an_initrd_image_runs() -> Outcome {
 /// A kernel without CONFIG_TMPFS has a ramfs.
 fn kernel_without_tmpfs_boots() -> Outcome {
     let mut machine = Machine::new("pivot_by_hand_on_ramfs", "");
-    machine.kernel = "controls/ramfs";
+    machine.kernel = "ramfs";
     let on = "empty_rootfs: on, root is ramfs";
     expect(&machine, &[on, "root: rootfs ramfs rw", "pivot_root: ok"])?;
     machine.params += OFF;
@@ -146,16 +253,53 @@ pub fn cases() -> Vec<Case> {
             "switch_root_of_busybox_works",
             "busybox's switch_root goes on to a second tmpfs",
             || switches_root("switch_root_busybox"),
-        ),
+        )
+        .quick(),
         Case::new(
             "switch_root_of_util_linux_works",
             "util-linux's switch_root goes on to a second tmpfs",
             || switches_root("switch_root_util_linux"),
-        ),
+        )
+        .quick(),
         Case::new(
             "run_init_of_klibc_works",
             "klibc's run-init goes on to a second tmpfs",
             || switches_root("run_init"),
+        ),
+        Case::new(
+            "switch_root_of_the_other_util_linux_works",
+            "the same with Debian 13's util-linux on Debian 12, and the other way round",
+            switch_root_of_the_other_util_linux,
+        ),
+        Case::new(
+            "systemd_stays_in_the_initramfs",
+            "systemd is PID 1 in the initramfs, and runc pivots there",
+            systemd_stays,
+        ),
+        Case::new(
+            "systemd_switches_to_a_disk",
+            "systemd goes on from the initramfs to a disk, and runc pivots there",
+            systemd_switches_to_a_disk,
+        ),
+        Case::new(
+            "initrd_of_initramfs_tools_boots",
+            "the initrd of Debian's initramfs-tools goes on to an ext4 disk",
+            || distributions_initrd_boots("initramfs_tools", MKINITRAMFS),
+        ),
+        Case::new(
+            "initrd_of_dracut_boots",
+            "the initrd of dracut, with systemd, goes on to an ext4 disk",
+            || distributions_initrd_boots("dracut", DRACUT),
+        ),
+        Case::new(
+            "tinycore_boots",
+            "an init in the manner of TinyCore's remounts the root and starts busybox init; runc pivots there",
+            || stays("tinycore", "busybox"),
+        ),
+        Case::new(
+            "minikube_needs_no_copy",
+            "an init in the manner of minikube's starts systemd without copying the root first; runc pivots there",
+            minikube_needs_no_copy,
         ),
         Case::new(
             "kexec_three_times",
@@ -171,7 +315,8 @@ pub fn cases() -> Vec<Case> {
             "root_on_a_disk_boots",
             "root=/dev/vda boots from ext4, with an initramfs and without",
             root_on_a_disk_boots,
-        ),
+        )
+        .quick(),
         Case::new(
             "root_on_other_file_systems_boots",
             "root= boots from squashfs, from erofs, and from a partition by its PARTUUID",

@@ -2,7 +2,7 @@
 
 //! Who pivots on a machine that runs from its initramfs.
 
-use crate::{verdict::*, Case};
+use crate::{host, verdict::*, Case};
 use boot_tests::{fact, Machine};
 
 /// `runtime` starts a container by pivot_root, and does not without the feature.
@@ -17,6 +17,59 @@ fn pivots(scenario: &'static str, error: &str) -> Outcome {
         false => Ok(()),
     }
 }
+
+/// The same with more in the initramfs: `script` makes its archive, or an image, at `$1`.
+fn pivots_with(scenario: &'static str, error: &str, script: &str) -> Outcome {
+    let initrd = host::make(&format!("{scenario}.cpio"), script)?;
+    let boot = |params, expected: &str| {
+        let mut machine = Machine::new(scenario, params);
+        machine.initrd = Some(initrd.clone());
+        machine.memory = 1536;
+        expect(&machine, &[expected])
+    };
+    boot("", &format!("{scenario}: hello from a container"))?;
+    match boot(OFF, error)?.contains("hello from") {
+        true => Err("the control ran a container".into()),
+        false => Ok(()),
+    }
+}
+
+/// An image as `docker save` writes it, with one program, made without a registry; in `$list`.
+const IMAGE: &str = r#"
+    d=$1.d; rm -rf $d; mkdir -p $d/bin; cp probe $d/bin/hello; tar -C $d -cf $1.layer bin; rm -rf $d
+    sum=$(sha256sum <$1.layer | cut -d' ' -f1); mkdir $d; mv $1.layer $d/layer.tar
+    printf '{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' $sum >$d/config.json
+    echo '[{"Config":"config.json","RepoTags":["hello:1"],"Layers":["layer.tar"]}]' >$d/manifest.json
+    tar -C $d -cf $1.image manifest.json config.json layer.tar; list="file /image.tar $1.image 644 0 0"
+    "#;
+const ADD: &str = r#"
+    echo "$list" >$1.list; cp guest.cpio $1; kernel/usr/gen_init_cpio $1.list >>$1"#;
+
+fn podman_runs_an_image() -> Outcome {
+    let script = format!("{IMAGE}{ADD}");
+    let error = "pivot_root: Invalid argument";
+    pivots_with("podman_image", error, &script)?;
+    pivots_with("podman_build", error, &script)
+}
+
+fn containerd_pivots() -> Outcome {
+    let package = r#"../scripts/userland containerd containerd >&2
+        list="$list
+$(grep -E '^file [^ ]*/(containerd|ctr|containerd-shim-runc-v2) ' containerd.list)""#;
+    let script = format!("{IMAGE}{package}{ADD}");
+    pivots_with("containerd", "pivot_root .: invalid argument", &script)
+}
+
+/// Built from its crate, once.
+fn youki_pivots() -> Outcome {
+    let script = format!(
+        r#"[ -e youki/bin/youki ] || "$CARGO" install -q --locked --root youki youki             --version {YOUKI} --no-default-features --features v2 >&2
+        list="file /youki youki/bin/youki 755 0 0"{ADD}"#
+    );
+    pivots_with("youki", "failed to pivot root to errno=EINVAL", &script)
+}
+
+const YOUKI: &str = "0.7.0";
 
 fn pid_1_pivots_by_hand() -> Outcome {
     let done = ["pivot_root: ok", "umount: ok", "old init: ENOENT"];
@@ -36,6 +89,20 @@ fn no_pivot_lets_a_container_see_the_host() -> Outcome {
         &Machine::new("below_no_pivot", OFF),
         &["entry: init", "entry: scenarios.sh", "mkdir: ok"],
     )?;
+    Ok(())
+}
+
+/// https://github.com/opencontainers/runc/pull/1962: what of the host stays mounted with --no-pivot lets
+/// a container mount the whole /proc. Newer runc unmounts that first.
+fn no_pivot_lets_a_container_mount_proc() -> Outcome {
+    let (whole, denied) = (
+        "reproducer: the whole /proc",
+        "reproducer: mount: permission denied",
+    );
+    expect(&Machine::new("reproducer_pivot", ""), &[IS_ON, denied])?;
+    for params in ["", OFF] {
+        expect(&Machine::new("reproducer_no_pivot", params), &[whole])?;
+    }
     Ok(())
 }
 
@@ -75,7 +142,7 @@ fn copying_the_system_takes_twice_the_memory() -> Outcome {
         (Some(once), Some(twice)) if once > 0 && twice * 10 >= once * 19 => once,
         other => return Err(format!("{console}\n{other:?}").into()),
     };
-    for kernel in ["kernel", "controls/nullfs"] {
+    for kernel in ["kernel", "nullfs"] {
         let mut machine = Machine::new("facts", "");
         machine.kernel = kernel;
         let console = expect(&machine, &["write: ok"])?;
@@ -97,15 +164,15 @@ pub fn cases() -> Vec<Case> {
             "pid_1_pivots_by_hand",
             "pivot_root(\".\", \".\") and umount2() of PID 1 leave the new root alone",
             pid_1_pivots_by_hand,
-        ),
-        container("runc_pivots_on_initramfs", "runc", "pivot_root .: invalid argument"),
-        container("crun_pivots_on_initramfs", "crun", "pivot_root: Invalid argument"),
-        container("bubblewrap_pivots_on_initramfs", "bubblewrap", "pivot_root: Invalid argument"),
+        ).quick(),
+        container("runc_pivots_on_initramfs", "runc", "pivot_root .: invalid argument").quick(),
+        container("crun_pivots_on_initramfs", "crun", "pivot_root: Invalid argument").quick(),
+        container("bubblewrap_pivots_on_initramfs", "bubblewrap", "pivot_root: Invalid argument").quick(),
         container(
             "bubblewrap_pivots_on_initramfs_as_a_user",
             "bubblewrap_user",
             "pivot_root: Invalid argument",
-        ),
+        ).quick(),
         Case::new(
             "nspawn_works",
             "systemd-nspawn, which does without pivot_root where it fails, starts a container as on a stock boot",
@@ -117,6 +184,21 @@ pub fn cases() -> Vec<Case> {
             lxc_leaves_nothing_below,
         ),
         container("podman_pivots_on_initramfs", "podman", "pivot_root: Invalid argument"),
+        Case::new(
+            "podman_runs_and_builds_an_image",
+            "podman run and podman build, from an image made offline, start containers by pivot_root",
+            podman_runs_an_image,
+        ),
+        Case::new(
+            "containerd_pivots_on_initramfs",
+            "containerd's ctr run starts a container by pivot_root",
+            containerd_pivots,
+        ),
+        Case::new(
+            "youki_pivots_on_initramfs",
+            "youki, built from its crate, starts a container by pivot_root",
+            youki_pivots,
+        ),
         container(
             "util_linux_pivots_on_initramfs",
             "util_linux",
@@ -136,6 +218,11 @@ pub fn cases() -> Vec<Case> {
             "no_pivot_lets_a_container_see_the_host",
             "with --no-pivot a container that may mount reaches the host's files, with pivot_root nothing",
             no_pivot_lets_a_container_see_the_host,
+        ).quick(),
+        Case::new(
+            "no_pivot_lets_a_container_mount_proc",
+            "the reproducer of opencontainers/runc#1962 mounts the whole /proc in a container that was made without pivot_root, and cannot in one made with it",
+            no_pivot_lets_a_container_mount_proc,
         ),
         Case::new(
             "copying_the_system_takes_twice_the_memory",

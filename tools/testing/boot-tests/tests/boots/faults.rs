@@ -124,7 +124,8 @@ pub fn cases() -> Vec<Case> {
             "-12",
             "",
             "empty_rootfs: off, cannot mount tmpfs: error -12",
-        ),
+        )
+        .quick(),
         failed(
             "refused_mount_falls_back_to_rootfs",
             "init_mount",
@@ -161,6 +162,7 @@ pub fn cases() -> Vec<Case> {
             "every_call_is_accounted_for",
             "overmount_rootfs() calls nothing that can fail and is not made to fail here",
             every_call_is_accounted_for,
-        ),
+        )
+        .quick(),
     ]
 }

@@ -2,7 +2,7 @@
 
 //! Who looks up paths early.
 
-use crate::{verdict::*, Case};
+use crate::{host, verdict::*, Case};
 use boot_tests::{fact, Machine};
 
 /// As many uevent helpers run as on a stock boot, all from the right root.
@@ -60,6 +60,62 @@ fn helpers_are_enabled_after_the_root_is_final() -> Outcome {
     Ok(())
 }
 
+/// A request that comes while the initramfs is being unpacked. `first` is what its driver says before
+/// it asks; the rest is what comes of it.
+fn asked_for_early(
+    name: &str,
+    params: &str,
+    list: &str,
+    first: &str,
+    then: &str,
+    helpers: Option<u32>,
+) -> Outcome {
+    let script = format!(
+        "echo nothing >$1.nothing; echo '{list}' | sed \"s|SOME|$1.nothing|\" >$1.list
+        cp guest.cpio $1; kernel/usr/gen_init_cpio $1.list >>$1"
+    );
+    let mut machine = Machine::new("helpers", params);
+    machine.kernel = "distro";
+    machine.initrd = Some(host::make(name, &script)?);
+    for cpus in [1, 2, 8] {
+        machine.cpus = cpus;
+        for off in ["", OFF] {
+            machine.params = format!("{params} {off}");
+            let console = expect(&machine, &[first, then])?;
+            let unpacked = console.find("Freeing initrd memory");
+            let ran = fact(&console, "helpers").and_then(|n| n.parse::<u32>().ok());
+            if unpacked.is_none() || console.find(first) > unpacked || ran != helpers {
+                return Err(format!("{console}\n{cpus} CPUs: {ran:?} helpers ran").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// cfg80211 is in the kernel, and wants this file.
+fn firmware_is_found_early() -> Outcome {
+    asked_for_early(
+        "early.firmware",
+        "",
+        "dir /lib 755 0 0\ndir /lib/firmware 755 0 0\nfile /lib/firmware/regulatory.db SOME 644 0 0",
+        "cfg80211: Loading compiled-in X.509 certificates",
+        "cfg80211: loaded regulatory.db is malformed",
+        None,
+    )
+}
+
+/// IMA is in the kernel, and this hash is not.
+fn modules_are_asked_for_early() -> Outcome {
+    asked_for_early(
+        "early.modules",
+        "ima_hash=wp512",
+        "slink /sbin/modprobe /helper 777 0 0",
+        "ima: No TPM chip found",
+        "ima: Allocating wp512 failed",
+        Some(2),
+    )
+}
+
 pub fn cases() -> Vec<Case> {
     vec![
         Case::new(
@@ -86,11 +142,23 @@ pub fn cases() -> Vec<Case> {
             "firmware_is_found",
             "request_firmware() finds what is in the initramfs",
             || both(&Machine::new("firmware", ""), &["firmware: some firmware"]),
+        )
+        .quick(),
+        Case::new(
+            "firmware_is_found_early",
+            "request_firmware() while the initramfs is unpacked waits for it, on one CPU, two, and eight",
+            firmware_is_found_early,
+        ),
+        Case::new(
+            "modules_are_asked_for_early",
+            "request_module() while the initramfs is unpacked waits for it, and runs modprobe from there",
+            modules_are_asked_for_early,
         ),
         Case::new(
             "helpers_are_enabled_after_the_root_is_final",
             "the root is the new one at the instant that helpers are enabled",
             helpers_are_enabled_after_the_root_is_final,
-        ),
+        )
+        .quick(),
     ]
 }

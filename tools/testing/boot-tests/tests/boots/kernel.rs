@@ -3,7 +3,7 @@
 //! What the option adds to the kernel.
 
 use crate::{verdict::*, Case};
-use boot_tests::{build_dir, Machine};
+use boot_tests::{build_dir, image, kernel_dir, Machine};
 use libtest_mimic::Failed;
 use std::{
     fs,
@@ -36,8 +36,7 @@ fn objects(dir: &Path) -> Result<Vec<PathBuf>, Failed> {
 
 /// Without CONFIG_EMPTY_ROOTFS `init/` and `fs/` are the stock kernel's; with it they are not.
 fn option_off_leaves_the_stock_disassembly() -> Outcome {
-    let build = build_dir();
-    let (stock, off) = (build.join("controls/stock"), build.join("controls/off"));
+    let (stock, off) = (kernel_dir("stock")?, kernel_dir("off")?);
     let names = objects(&stock)?;
     if names.len() < 50 || names != objects(&off)? {
         return Err(format!("not the same objects: {names:?}").into());
@@ -48,7 +47,7 @@ fn option_off_leaves_the_stock_disassembly() -> Outcome {
         }
     }
     let name = "init/initramfs.o";
-    match disassembly(&stock.join(name))? != disassembly(&build.join("kernel").join(name))? {
+    match disassembly(&stock.join(name))? != disassembly(&kernel_dir("kernel")?.join(name))? {
         true => Ok(()),
         false => Err(format!("{name} is the stock one with the option on").into()),
     }
@@ -112,12 +111,11 @@ fn stock_kernel_cannot_pivot() -> Outcome {
     let mut sizes = Vec::new();
     for (kernel, seen) in [
         ("kernel", "runc: hello from a container"),
-        ("controls/stock", "pivot_root .: invalid argument"),
+        ("stock", "pivot_root .: invalid argument"),
     ] {
         machine.kernel = kernel;
         expect(&machine, &[seen])?;
-        let image = build_dir().join(kernel).join("arch/x86/boot/bzImage");
-        sizes.push(fs::metadata(image)?.len());
+        sizes.push(fs::metadata(image(kernel))?.len());
     }
     println!(
         "bzImage: {} bytes, stock without CONFIG_RUST {}",
@@ -142,7 +140,7 @@ pub fn cases() -> Vec<Case> {
             "nothing_is_resident_and_little_is_there",
             "at most 1 KiB of .init.text, and nothing that stays",
             nothing_is_resident_and_little_is_there,
-        ),
+        ).quick(),
         Case::new(
             "overmounting_takes_at_most_45000_instructions",
             "overmount_rootfs() takes the same number of guest instructions each time, at most 45,000",
@@ -152,6 +150,6 @@ pub fn cases() -> Vec<Case> {
             "kernel_builds_without_warning",
             "compilers, objtool and modpost have nothing to say",
             kernel_builds_without_warning,
-        ),
+        ).quick(),
     ]
 }

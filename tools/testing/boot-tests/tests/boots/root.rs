@@ -90,27 +90,32 @@ pub fn cases() -> Vec<Case> {
             "rootfs_is_empty_and_sealed",
             "rootfs is empty and refuses every change by root",
             rootfs_is_empty_and_sealed,
-        ),
+        )
+        .quick(),
         Case::new(
             "root_is_tmpfs_named_rootfs",
             "/ is a tmpfs named rootfs, and the log says so",
             root_is_tmpfs_named_rootfs,
-        ),
+        )
+        .quick(),
         Case::new(
             "rootfstype_ramfs_gives_ramfs",
             "/ is a ramfs with rootfstype=ramfs",
             rootfstype_ramfs_gives_ramfs,
-        ),
+        )
+        .quick(),
         Case::new(
             "initramfs_options_arrive",
             "/ has the options of initramfs_options=",
             initramfs_options_arrive,
-        ),
+        )
+        .quick(),
         Case::new(
             "empty_rootfs_takes_booleans_only",
             "empty_rootfs= takes booleans, and warns of anything else",
             empty_rootfs_takes_booleans_only,
-        ),
+        )
+        .quick(),
         Case::new(
             "initramfs_async_makes_no_difference",
             "initramfs_async=0 and 1 do the same, on one CPU and on two",

@@ -4,7 +4,7 @@
 //! not written here.
 
 use crate::{verdict::*, Case};
-use boot_tests::{accelerator, build_dir, Machine};
+use boot_tests::{accelerator, build_dir, image, kernel_dir, Machine};
 use libtest_mimic::Failed;
 use std::{collections::BTreeMap, fs, process::Command};
 
@@ -44,7 +44,8 @@ fn vmtest(arguments: &[&str]) -> Result<(Option<i32>, String), Failed> {
 
 /// The same with a kernel that the project has built.
 fn vmtest_on(kernel: &str, arguments: &[&str]) -> Result<(Option<i32>, String), Failed> {
-    let image = build_dir().join(kernel).join("arch/x86/boot/bzImage");
+    kernel_dir(kernel)?;
+    let image = image(kernel);
     vmtest(&[&["-k", &image.display().to_string()], arguments].concat())
 }
 
@@ -54,8 +55,8 @@ fn selftest_agrees_with_nullfs() -> Outcome {
     let columns = [
         ("6.12+series", "kernel", &[][..], Fact::Pass, 0),
         ("empty_rootfs=0", "kernel", &off[..], Fact::Skip, 4),
-        ("6.12 stock", "controls/stock", &[][..], Fact::Skip, 4),
-        ("7 nullfs", "controls/nullfs", &[][..], Fact::Pass, 0),
+        ("6.12 stock", "stock", &[][..], Fact::Skip, 4),
+        ("7 nullfs", "nullfs", &[][..], Fact::Pass, 0),
     ];
     let mut table: BTreeMap<String, Vec<Fact>> = BTreeMap::new();
     let mut wrong = Vec::new();
@@ -171,7 +172,7 @@ fn selftest_prints_valid_tap() -> Outcome {
 /// Containers start on Linux 7 as they do here.
 fn containers_start_on_nullfs_too() -> Outcome {
     let mut machine = Machine::new("containers", "");
-    machine.kernel = "controls/nullfs";
+    machine.kernel = "nullfs";
     let hello =
         ["runc", "crun", "bubblewrap"].map(|name| format!("{name}: hello from a container"));
     expect(&machine, &hello.each_ref().map(String::as_str))?;
@@ -197,7 +198,7 @@ pub fn cases() -> Vec<Case> {
             "selftest_fails_where_the_feature_is_required",
             "REQUIRE=1 turns the skips into failures",
             selftest_fails_where_the_feature_is_required,
-        ),
+        ).quick(),
         Case::new(
             "selftest_runs_in_virtme_ng",
             "in virtme-ng what lies below is the same, and what needs an initramfs is skipped",
@@ -212,7 +213,7 @@ pub fn cases() -> Vec<Case> {
             "selftest_prints_valid_tap",
             "kunit.py and Perl's TAP::Parser understand what it prints",
             selftest_prints_valid_tap,
-        ),
+        ).quick(),
         Case::new(
             "containers_start_on_nullfs_too",
             "containers start on Linux 7 as they do here, and find an empty directory below",

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Bad archives and bad parameters: what the stock kernel says and does, this one says and does.
+
+use crate::{host, verdict::*, Case};
+use boot_tests::{build_dir, Machine};
+use libtest_mimic::Failed;
+use std::fs;
+
+/// What the kernel says of the archive, of init and of giving up, and what init sees.
+fn outcome(console: &str) -> Vec<String> {
+    let tells = [
+        "nitramfs",
+        "rootfs",
+        "initrd",
+        "Run /",
+        "Failed to execute",
+        "Kernel panic",
+        "VFS: ",
+        "Warning: unable",
+        "release: ",
+        "files: ",
+        "write: ",
+        " /rich/",
+    ];
+    console
+        .lines()
+        .filter(|line| !line.contains(IS_ON) && !line.contains("ommand line"))
+        .filter(|line| !line.starts_with("Freeing "))
+        .filter(|line| tells.iter().any(|tell| line.contains(tell)))
+        .map(|line| line.replace("root: rootfs tmpfs", "root: rootfs rootfs"))
+        .collect()
+}
+
+/// Boots this kernel and the stock one. They say and do the same, which holds `expected`.
+fn same(machine: &Machine, expected: &str) -> Outcome {
+    let on = expect(machine, &[IS_ON])?;
+    let mut stock = machine.clone();
+    stock.kernel = "stock";
+    let off = stock.boot()?;
+    let (here, there) = (outcome(&on), outcome(&off));
+    match here == there && here.iter().any(|line| line.contains(expected)) {
+        true => Ok(()),
+        false => Err(format!(
+            "{here:#?}\nstock:\n{there:#?}\nnot the same, or not: {expected}\nrepeat: {}",
+            machine.shell_command()
+        )
+        .into()),
+    }
+}
+
+/// `bytes` as an archive for the scenario `files`.
+fn with_archive(name: &str, bytes: &[u8], expected: &str) -> Outcome {
+    let file = build_dir().join("tmp").join(name);
+    fs::write(&file, bytes)?;
+    let mut machine = Machine::new("files", "");
+    machine.initrd = Some(file.clone());
+    let result = same(&machine, expected);
+    let _ = fs::remove_file(file);
+    result
+}
+
+fn gzipped() -> Result<Vec<u8>, Failed> {
+    Ok(fs::read(host::make("bad.gz", "gzip -c base.cpio >$1")?)?)
+}
+
+/// At 20 places of an archive, and of a compressed one.
+fn truncated_archives() -> Outcome {
+    let plain = fs::read(build_dir().join("base.cpio"))?;
+    for n in 0..10 {
+        let end = plain.len() * n / 10 + 57 * n;
+        with_archive("truncated", &plain[..end], "")?;
+    }
+    let gzip = gzipped()?;
+    for n in 0..10 {
+        with_archive("truncated", &gzip[..gzip.len() * n / 10 + n], "")?;
+    }
+    Ok(())
+}
+
+/// One bit in 50 places: half of them in the archive's headers, half in a compressed archive.
+fn flipped_bits() -> Outcome {
+    let plain = fs::read(build_dir().join("base.cpio"))?;
+    let flip = |bytes: &[u8], at: usize, bit: usize| {
+        let mut bytes = bytes.to_vec();
+        bytes[at] ^= 1 << bit;
+        with_archive("flipped", &bytes, "")
+    };
+    for n in 0..25 {
+        flip(&plain, 31 * n, n % 8)?;
+    }
+    let gzip = gzipped()?;
+    for n in 0..25 {
+        flip(&gzip, gzip.len() / 25 * n, n % 8)?;
+    }
+    Ok(())
+}
+
+fn archives_that_are_none() -> Outcome {
+    let plain = fs::read(build_dir().join("base.cpio"))?;
+    let mut magic = plain.clone();
+    magic[..6].copy_from_slice(b"070709");
+    with_archive("magic", &magic, "not initramfs (no cpio magic)")?;
+    let garbage: Vec<u8> = (0..100_000u32)
+        .map(|n| (n.wrapping_mul(n) >> 7) as u8)
+        .collect();
+    with_archive(
+        "garbage",
+        &garbage,
+        "not initramfs (invalid magic at start of compressed archive)",
+    )?;
+    let gzip = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3], &garbage[..]].concat();
+    with_archive("garbage.gz", &gzip, "not initramfs (")?;
+    with_archive("nothing", b"", "")
+}
+
+/// A member of an archive in the format newc.
+fn member(name: &str, mode: u32, data: &[u8]) -> Vec<u8> {
+    let (links, size, length) = (1, data.len(), name.len() + 1);
+    let mut bytes = format!(
+        "070701{:08x}{mode:08x}{:08x}{:08x}{links:08x}{:08x}{size:08x}{:08x}{:08x}{:08x}{:08x}{length:08x}{:08x}{name}\0",
+        0, 0, 0, 0, 0, 0, 0, 0, 0
+    )
+    .into_bytes();
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes.extend(data);
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
+}
+
+fn names_that_lead_astray() -> Outcome {
+    let plain = fs::read(build_dir().join("base.cpio"))?;
+    let (dir, file, link) = (0o040_755, 0o100_644, 0o120_777);
+    let long = "x/".repeat(2500);
+    let mut bytes = plain;
+    for (name, mode, data) in [
+        (&*long, file, "long"),
+        ("../../escaped", file, "escaped"),
+        ("rich", dir, ""),
+        ("rich/link", link, "/rich/../../tmp/there"),
+        ("tmp/there", dir, ""),
+        ("rich/link/file", file, "through an absolute link"),
+        ("dev/../rich/dots", file, "dots"),
+        ("/rich/absolute", file, "absolute"),
+        ("rich/file/below", file, "below nothing"),
+        ("TRAILER!!!", 0, ""),
+    ] {
+        bytes.extend(member(name, mode, data.as_bytes()));
+    }
+    with_archive("astray", &bytes, "/rich/absolute")
+}
+
+/// More than the root may hold, or the machine has.
+fn archives_that_are_too_large() -> Outcome {
+    let initrd = host::make(
+        "toolarge",
+        "truncate -s 300M $1.file
+        echo file /large $1.file 644 0 0 >$1.list; cp base.cpio $1
+        kernel/usr/gen_init_cpio $1.list >>$1; rm $1.file",
+    )?;
+    let full = "not initramfs (write error)";
+    let mut machine = Machine::new("files", "initramfs_options=size=1m");
+    same(&machine, full)?;
+    machine.params = "initramfs_options=nr_inodes=20".into();
+    same(&machine, "")?;
+    machine.params = String::new();
+    machine.initrd = Some(initrd);
+    machine.memory = 512;
+    same(&machine, full)?;
+    machine.memory = 384;
+    let result = same(&machine, "");
+    let _ = fs::remove_file(machine.initrd.unwrap_or_default());
+    result
+}
+
+/// tmpfs refuses them for rootfs already, long before the feature.
+fn options_that_do_not_parse() -> Outcome {
+    for options in ["size=banana", "nosuchoption", "size=1m,,=,", "mode=99999"] {
+        let mut machine = Machine::new("facts", &format!("initramfs_options={options}"));
+        machine.initrd = Some(build_dir().join("base.cpio"));
+        let mut stock = machine.clone();
+        stock.kernel = "stock";
+        let (here, there) = (outcome(&machine.boot()?), outcome(&stock.boot()?));
+        if here != there || here.is_empty() {
+            return Err(format!("{here:#?}\nstock:\n{there:#?}\nnot the same: {options}").into());
+        }
+    }
+    Ok(())
+}
+
+/// What kstrtobool() takes is taken, and anything else is warned of and ignored.
+fn odd_values_of_empty_rootfs() -> Outcome {
+    let long = "x".repeat(500);
+    let on = |value: &str| format!("empty_rootfs={value}");
+    let ignored = |value: &str| (on(value), IS_ON, true);
+    let values = [
+        (on("yes"), IS_ON, false),
+        (on("True"), IS_ON, false),
+        (on("oN"), IS_ON, false),
+        (on("1"), IS_ON, false),
+        (on("100"), IS_ON, false),
+        (on("no"), STOCK[0], false),
+        (on("False"), STOCK[0], false),
+        (on("oFf"), STOCK[0], false),
+        (on("00"), STOCK[0], false),
+        (on("0 empty_rootfs=1"), IS_ON, false),
+        (on("1 empty_rootfs=0"), STOCK[0], false),
+        (on("0 empty_rootfs=banana"), STOCK[0], true),
+        ("empty_rootfs".into(), IS_ON, false),
+        ignored(""),
+        ignored("o"),
+        ignored("-1"),
+        ignored("2"),
+        ignored("\"a b\""),
+        ignored("%s%n%p"),
+        ignored("\u{e9}\u{1}"),
+        ignored(&long),
+    ];
+    for (params, expected, warned) in values {
+        let mut machine = Machine::new("facts", &params);
+        machine.initrd = Some(build_dir().join("base.cpio"));
+        let console = expect(&machine, &[expected, "write: ok"])?;
+        if console.contains("empty_rootfs: ignoring") != warned {
+            return Err(format!("{console}\n{params}: to be warned of: {warned}").into());
+        }
+    }
+    Ok(())
+}
+
+/// x86 takes 2,047 bytes and drops the rest.
+fn longest_command_line() -> Outcome {
+    for length in [1900, 2047, 2048, 2500] {
+        let mut machine = Machine::new("facts", "");
+        machine.initrd = Some(build_dir().join("base.cpio"));
+        machine.params = "initramfs_options=size=100m end=".into();
+        machine.params += &"x".repeat(length - 120);
+        same(&machine, "root: rootfs rootfs rw,size=102400k")?;
+    }
+    Ok(())
+}
+
+pub fn cases() -> Vec<Case> {
+    let case = |name, shows, run: fn() -> Outcome| Case::new(name, shows, run);
+    vec![
+        case(
+            "truncated_archives",
+            "an archive cut off at 20 places, compressed and not",
+            truncated_archives,
+        ),
+        case(
+            "flipped_bits",
+            "an archive with one bit flipped, in 50 places, compressed and not",
+            flipped_bits,
+        ),
+        case(
+            "archives_that_are_none",
+            "a wrong magic, garbage, garbage that seems to be compressed, nothing",
+            archives_that_are_none,
+        ),
+        case(
+            "names_that_lead_astray",
+            "a path of 5,000 characters, `..` in names, absolute names and links",
+            names_that_lead_astray,
+        ),
+        case(
+            "archives_that_are_too_large",
+            "more than tmpfs may hold in bytes and in inodes, and than the machine has",
+            archives_that_are_too_large,
+        ),
+        case(
+            "options_that_do_not_parse",
+            "initramfs_options= that tmpfs refuses",
+            options_that_do_not_parse,
+        ),
+        case(
+            "odd_values_of_empty_rootfs",
+            "21 values of empty_rootfs= that are odd, or no booleans",
+            odd_values_of_empty_rootfs,
+        ),
+        case(
+            "longest_command_line",
+            "command lines around the longest that x86 takes",
+            longest_command_line,
+        ),
+    ]
+}

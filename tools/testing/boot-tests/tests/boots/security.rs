@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Security modules decide as they do on a stock boot, on a kernel that has them.
+
+use crate::{archive::same_as_stock, host, verdict::*, Case};
+use boot_tests::{fact, Machine};
+use libtest_mimic::Failed;
+
+/// A machine with one security module, and with the files of `list`, which `script` makes, in the
+/// initramfs.
+fn machine(scenario: &'static str, params: &str, script: &str) -> Result<Machine, Failed> {
+    let script = format!(
+        "guest=../tools/testing/boot-tests/guest; {script}
+        echo \"$list\" >$1.list; cp guest.cpio $1; kernel/usr/gen_init_cpio $1.list >>$1"
+    );
+    let mut machine = Machine::new(scenario, params);
+    machine.kernel = "distro";
+    machine.initrd = Some(host::make(&format!("{scenario}.cpio"), &script)?);
+    Ok(machine)
+}
+
+const LET_IN: [&str; 3] = [
+    "by anybody, release: base",
+    "confined, release: base",
+    "by anybody, secret: secret",
+];
+const SHUT_OUT: &str = "confined, secret: cat: can't open '/secret': Permission denied";
+
+/// With a policy that treats tmpfs and rootfs alike, and with one that has never heard of tmpfs.
+fn selinux_decides_the_same() -> Outcome {
+    let script = |edit| {
+        format!(
+            "sed '{edit}' $guest/selinux.policy >$1.conf; checkpolicy -U allow -o $1.policy $1.conf
+            list=\"file /policy $1.policy 644 0 0\""
+        )
+    };
+    let on = "label of /release: system_u:object_r:tmpfs_t";
+    let off = "label of /release: system_u:object_r:rootfs_t";
+    let mut selinux = machine("selinux", "lsm=selinux ", &script(""))?;
+    let decided = [&LET_IN[..], &[SHUT_OUT]].concat();
+    expect(&selinux, &[&[IS_ON, on], &decided[..]].concat())?;
+    selinux.params += OFF;
+    expect(&selinux, &[&[off], &decided[..]].concat())?;
+
+    // The difference that the documentation tells.
+    let mut unaware = machine(
+        "selinux",
+        "lsm=selinux ",
+        &script("/^allow confined/s/tmpfs_t//"),
+    )?;
+    let denied = "confined, release: setpriv: failed to execute /bin/busybox: Permission denied";
+    expect(&unaware, &[IS_ON, on, LET_IN[0], denied])?;
+    unaware.params += OFF;
+    expect(&unaware, &[&[off], &decided[..]].concat())?;
+    Ok(())
+}
+
+/// A container's profile; without the feature runc has to do without pivot_root.
+fn apparmor_confines_a_container() -> Outcome {
+    let script = "apparmor_parser -QK --policy-features /etc/apparmor.d/abi/3.0 \
+            -o $1.profile $guest/apparmor.profile
+        list=\"file /profile $1.profile 644 0 0\"";
+    let decided = [
+        "by anybody, release: read: ok",
+        "by anybody, secret: read: ok",
+        "confined, release: read: ok",
+        "confined, secret: read: EACCES",
+    ];
+    let apparmor = machine("apparmor", "lsm=apparmor", script)?;
+    expect(&apparmor, &[&[IS_ON], &decided[..]].concat())?;
+    let mut stock = machine("apparmor_no_pivot", "lsm=apparmor ", script)?;
+    stock.params += OFF;
+    expect(&stock, &decided)?;
+    Ok(())
+}
+
+/// The policy, which is built in, lets nothing run but what has come with the initramfs.
+fn ipe_knows_the_initramfs() -> Outcome {
+    let machine = machine("ipe", "lsm=ipe", "list=")?;
+    let decided = [
+        "in the initramfs: hello from a container",
+        "elsewhere: sh: exec: line 0: /run/hello: Permission denied",
+    ];
+    both(&machine, &decided)
+}
+
+fn ima_measures_the_same() -> Outcome {
+    let mut ima = machine("ima", "ima_policy=tcb", "list=")?;
+    // The policy leaves out what is in a tmpfs.
+    same_as_stock(&ima, &["files: 1 "])?;
+    ima.params += " rootfstype=ramfs";
+    same_as_stock(&ima, &["measured: /init", "measured: /probe"])?;
+    // The difference that the documentation tells: a rule may name the type.
+    let measured = "measured: /release";
+    for (on, off) in [("tmpfs", "rootfs"), ("rootfs", "tmpfs")] {
+        for (fs_type, params) in [(on, ""), (off, OFF)] {
+            ima.params = format!("fsname={fs_type} {params}");
+            let console = expect(&ima, &["files: "])?;
+            if console.contains(measured) != (on == "tmpfs") {
+                return Err(format!("{console}\nunexpected with {}", ima.params).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Landlock's own selftest, two tests of which pivot.
+fn landlock_passes_its_selftest() -> Outcome {
+    let script = "make -s -C linux O=$PWD/headers headers >&2
+        mkdir -p $1.d; make -s -C linux/tools/testing/selftests/landlock OUTPUT=$1.d LDFLAGS=-static \
+            KHDR_INCLUDES=\"-isystem $PWD/headers/usr/include\" >&2
+        list=\"slink /bin/sh busybox 777 0 0
+dir /landlock 755 0 0
+$(find $1.d -type f -perm -1 -printf \"file /landlock/%f $1.d/%f 755 0 0\\n\")\"";
+    let machine = machine("landlock", "", script)?;
+    let mut stock = machine.clone();
+    stock.params = OFF.into();
+    let (on, off) = (expect(&machine, &[IS_ON])?, expect(&stock, &[])?);
+    let passed = |console, test| -> Option<u32> {
+        fact(console, test)?.split_whitespace().next()?.parse().ok()
+    };
+    for (test, least, pivot) in [
+        ("base_test", 9, 0),
+        ("fs_test", 170, 2),
+        ("net_test", 100, 0),
+        ("ptrace_test", 8, 0),
+        ("scoped_abstract_unix_test", 30, 0),
+        ("scoped_signal_test", 20, 0),
+    ] {
+        let (here, there) = (passed(&on, test), passed(&off, test));
+        if here < Some(least) || here != there.map(|count| count + pivot) {
+            return Err(format!("{on}\nstock:\n{off}\n{test}: {here:?}, stock {there:?}").into());
+        }
+    }
+    let failed = [
+        "layout1.rule_inside_mount_ns",
+        "layout1.topology_changes_with_net_only",
+    ];
+    let failures = |console: &str| console.matches("not ok ").count();
+    match failures(&on) == 0 && failures(&off) == 2 && failed.iter().all(|name| off.contains(name))
+    {
+        true => Ok(()),
+        false => Err(format!("{on}\nstock:\n{off}").into()),
+    }
+}
+
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::new(
+            "selinux_decides_the_same",
+            "a policy that knows tmpfs decides as on a stock boot; one that knows the type rootfs alone refuses more",
+            selinux_decides_the_same,
+        ),
+        Case::new(
+            "apparmor_confines_a_container",
+            "a profile confines a container of runc as one that did without pivot_root on a stock boot",
+            apparmor_confines_a_container,
+        ),
+        Case::new(
+            "ipe_knows_the_initramfs",
+            "boot_verified=TRUE is true of what came with the initramfs, and of nothing else",
+            ipe_knows_the_initramfs,
+        ),
+        Case::new(
+            "ima_measures_the_same",
+            "ima_policy=tcb measures the same files; a rule that names a type has to name the new one",
+            ima_measures_the_same,
+        ),
+        Case::new(
+            "landlock_passes_its_selftest",
+            "Landlock's own selftest passes, the two tests as well that pivot and fail on a stock boot",
+            landlock_passes_its_selftest,
+        ),
+    ]
+}
