@@ -10,6 +10,8 @@ help:
 	@echo 'make shell     the same machine with a shell; leave it with "exit" or Ctrl-A X'
 	@echo 'make test      prove the main things; T=runc runs all tests that match'
 	@echo 'make test-all  prove everything, which takes an hour; make test-rest what test leaves out'
+	@echo 'make mutants   break the feature on purpose, and see which test catches it; T=no_seal one way'
+	@echo 'make soak      boot 500 times, or N=50'
 	@echo 'make kselftest run the selftest of the series, as a kernel developer would'
 	@echo 'make vng       run it in virtme-ng, on the root of this machine'
 	@echo 'make check     check and build the series patch by patch, and the code around it'
@@ -17,12 +19,16 @@ help:
 	@echo 'make series    write the patches as mails to build/series'
 	@echo 'make clean     remove everything that was generated'
 
-boot shell test test-rest kselftest vng check kernel series:
+boot shell test test-rest mutants kselftest vng check kernel series:
 	$(call LOCKED,scripts/run $@ $(T))
 
 test-all: test test-rest
 
+soak: export N ?= 500
+soak:
+	$(call LOCKED,scripts/run test again_and_again)
+
 clean:
 	rm -rf build
 
-.PHONY: help boot shell test test-rest test-all kselftest vng check kernel series clean
+.PHONY: help boot shell test test-rest test-all mutants soak kselftest vng check kernel series clean

@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -20,17 +22,46 @@ static void report(const char *what, long result)
 	printf("%s: %s\n", what, result < 0 ? strerrorname_np(errno) : "ok");
 }
 
+/* What all tmpfs hold, once nothing of the old root is in use any more. */
+static void left(void)
+{
+	char line[80];
+	FILE *meminfo;
+
+	mkdir("/proc", 0555);
+	report("proc", mount("proc", "/proc", "proc", 0, NULL));
+	meminfo = fopen("/proc/meminfo", "r");
+	while (meminfo && fgets(line, sizeof(line), meminfo))
+		if (!strncmp(line, "Shmem:", 6))
+			printf("left: %ld\n", atol(line + 6));
+	puts("SCENARIO-END pivot_by_hand");
+	reboot(RB_AUTOBOOT);
+}
+
 static void pivot(const char *fs_type)
 {
+	int from, to, console;
+
 	mkdir("/new", 0755);
 	report("mount", mount("new", "/new", fs_type, 0, NULL));
+	mkdir("/new/dev", 0755);
+	report("dev", mount("dev", "/new/dev", "devtmpfs", 0, NULL));
+	from = open("/probe", O_RDONLY);
+	to = open("/new/probe", O_CREAT | O_WRONLY, 0755);
+	while (sendfile(to, from, NULL, 1 << 20) > 0)
+		;
+	close(from);
+	close(to);
 	report("chdir", chdir("/new"));
 	report("pivot_root", syscall(SYS_pivot_root, ".", "."));
 	report("umount", umount2(".", MNT_DETACH));
 	report("old init", access("/init", F_OK));
-	puts("SCENARIO-END pivot_by_hand");
-	fflush(stdout);
-	reboot(RB_AUTOBOOT);
+	/* The kernel has opened the console in the old root, from where this program runs. */
+	console = open("/dev/console", O_RDWR);
+	for (int fd = 0; fd < 3; fd++)
+		dup2(console, fd);
+	execl("/probe", "probe", "left", NULL);
+	report("exec", -1);
 }
 
 static void bottom(void)
@@ -66,6 +97,15 @@ static void bottom(void)
 	report("O_TMPFILE", open(".", O_TMPFILE | O_RDWR, 0600));
 	report("flock", flock(open(".", O_RDONLY), LOCK_EX));
 	report("remount", mount(NULL, "/", NULL, MS_REMOUNT, NULL));
+}
+
+/* As PID 1: how many instructions it took to get here, if the machine counts them as its time. */
+static void count(void)
+{
+	unsigned long long instructions = __builtin_ia32_rdtsc();
+
+	printf("instructions: %llu\n", instructions);
+	execl("/init", "/init", NULL);
 }
 
 /* Prints a file's SELinux label, or sets it. */
@@ -109,6 +149,10 @@ int main(int argc, char **argv)
 		pivot(argc > 2 ? argv[2] : "tmpfs");
 	else if (argc > 1 && !strcmp(argv[1], "bottom"))
 		bottom();
+	else if (strstr(argv[0], "tsc"))
+		count();
+	else if (argc > 1 && !strcmp(argv[1], "left"))
+		left();
 	else if (argc > 2 && !strcmp(argv[1], "label"))
 		label(argv[2], argv[3]);
 	else if (argc > 2 && !strcmp(argv[1], "read"))

@@ -6,7 +6,7 @@
 facts() {
 	busybox awk '$2 == "/" { print "root: " $1 " " $3 " " $4 }' /proc/mounts
 	# How many mounts can be seen from the root, besides the three of init.sh.
-	echo "pid 1: $(busybox cat /proc/1/comm)"
+	echo "pid 1: $(busybox cat /proc/1/comm) in $(busybox readlink /proc/1/cwd)"
 	echo "mounts: $(($(busybox wc -l </proc/mounts) - 3))"
 	busybox touch /writable && echo "write: ok"
 	memory system
@@ -106,18 +106,37 @@ hundred() {
 	wait
 }
 
-# A container that may mount looks for what lies below its root.
-look_below() { # look_below OPTION...
+# A container that may mount runs a program that looks what lies below its root.
+in_container() { # in_container CAPABILITIES PROGRAM [OPTION]
 	cgroups
 	busybox mkdir -p /below
-	caps='["CAP_SYS_ADMIN", "CAP_SYS_CHROOT"]'
-	busybox sed -e 's|"rootfs"|"/bundle/rootfs"|' -e 's|"/bin/hello"|"/bin/probe", "bottom"|' \
+	# shellcheck disable=SC2086 # a list of words
+	caps=$(busybox printf '"CAP_%s", ' $1)
+	caps="[${caps%, }]"
+	busybox sed -e 's|"rootfs"|"/bundle/rootfs"|' -e "s|\"/bin/hello\"|$2|" \
 		-e "s|\"cwd\"|\"capabilities\": { \"bounding\": $caps, \"permitted\": $caps, \"effective\": $caps }, &|" \
 		/bundle/config.json >/below/config.json
-	/usr/sbin/runc run "$@" --bundle /below c
+	# shellcheck disable=SC2086 # none or one
+	/usr/sbin/runc run ${3:-} --bundle /below c
 }
-below_pivot() { look_below; }
-below_no_pivot() { look_below --no-pivot; }
+below_pivot() { in_container 'SYS_ADMIN SYS_CHROOT' '"/bin/probe", "bottom"'; }
+below_no_pivot() { in_container 'SYS_ADMIN SYS_CHROOT' '"/bin/probe", "bottom"' --no-pivot; }
+
+# Three who try whatever may change what lies below.
+attack() {
+	echo 'by root:'
+	busybox unshare -m /attack
+	echo 'by a container with every capability:'
+	in_container 'CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
+		NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT
+		SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE
+		AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ
+		PERFMON BPF CHECKPOINT_RESTORE' '"/bin/attack"'
+	echo 'by a user namespace:'
+	/usr/bin/setpriv --reuid 65534 --regid 65534 --clear-groups unshare -Ur /attack
+	bottom
+}
+attack_here() { busybox unshare -m /attack here; }
 
 # The reproducer of opencontainers/runc#1962: in a container that sees only a part of /proc, somebody
 # mounts the whole.
@@ -284,6 +303,22 @@ firmware() {
 	echo 'some firmware' >/lib/firmware/some.bin
 	printf some.bin >/sys/devices/virtual/misc/test_firmware/trigger_request
 	echo "firmware: $(busybox cat /dev/test_firmware)"
+}
+
+# What has leaked.
+leaks() {
+	facts
+	busybox mount -t debugfs debugfs /sys/kernel/debug
+	# What is new has to be found twice.
+	for _ in 1 2 3; do
+		echo scan >/sys/kernel/debug/kmemleak
+		busybox sleep 6
+	done
+	busybox cat /sys/kernel/debug/kmemleak
+}
+provoked() {
+	busybox mount -t debugfs debugfs /sys/kernel/debug
+	echo WARNING >/sys/kernel/debug/provoke-crash/DIRECT
 }
 
 # Security modules.

@@ -4,6 +4,7 @@
 
 use crate::{host, verdict::*, Case};
 use boot_tests::{fact, Machine};
+use libtest_mimic::Failed;
 
 /// `runtime` starts a container by pivot_root, and does not without the feature.
 fn pivots(scenario: &'static str, error: &str) -> Outcome {
@@ -71,11 +72,19 @@ fn youki_pivots() -> Outcome {
 
 const YOUKI: &str = "0.7.0";
 
+/// The old root is gone then, with the memory that it took.
 fn pid_1_pivots_by_hand() -> Outcome {
     let done = ["pivot_root: ok", "umount: ok", "old init: ENOENT"];
-    expect(&Machine::new("pivot_by_hand", ""), &done)?;
-    expect(&Machine::new("pivot_by_hand", OFF), &["pivot_root: EINVAL"])?;
-    Ok(())
+    let left = |params, expected: &[&str]| -> Result<u32, Failed> {
+        let console = expect(&Machine::new("pivot_by_hand", params), expected)?;
+        let kib = fact(&console, "left").and_then(|kib| kib.parse().ok());
+        kib.ok_or_else(|| format!("{console}\nno figure of what is left").into())
+    };
+    let (on, off) = (left("", &done)?, left(OFF, &["pivot_root: EINVAL"])?);
+    match on < 2048 && off > 100_000 {
+        true => Ok(()),
+        false => Err(format!("{on} KiB left in tmpfs, {off} without the feature").into()),
+    }
 }
 
 /// A container that may mount uncovers the host with --no-pivot, and nothing after pivot_root.
@@ -162,7 +171,7 @@ pub fn cases() -> Vec<Case> {
     vec![
         Case::new(
             "pid_1_pivots_by_hand",
-            "pivot_root(\".\", \".\") and umount2() of PID 1 leave the new root alone",
+            "pivot_root(\".\", \".\") and umount2() of PID 1 leave the new root alone, and give the memory of the initramfs back",
             pid_1_pivots_by_hand,
         ).quick(),
         container("runc_pivots_on_initramfs", "runc", "pivot_root .: invalid argument").quick(),

@@ -3,7 +3,7 @@
 //! What happens when a step fails.
 
 use crate::{verdict::*, Case};
-use boot_tests::{build_dir, fact, Machine};
+use boot_tests::{fact, kernel_dir, Machine};
 use std::process::Command;
 
 /// Makes the next call of `function` return `value` at once.
@@ -16,7 +16,12 @@ fn make_return(function: &str, value: &str) -> String {
 
 /// `function`, called from `overmount_rootfs()`, fails: the boot is the stock one, with a warning.
 fn fails(function: &str, value: &str, params: &str, warning: &str) -> Outcome {
-    let machine = Machine::new("facts", &format!("nokaslr {params}"));
+    fails_on(1, function, value, params, warning)
+}
+
+fn fails_on(cpus: u32, function: &str, value: &str, params: &str, warning: &str) -> Outcome {
+    let mut machine = Machine::new("facts", &format!("nokaslr {params}"));
+    machine.cpus = cpus;
     let script = format!(
         "thbreak overmount_rootfs\ncontinue\n{}",
         make_return(function, value)
@@ -27,6 +32,24 @@ fn fails(function: &str, value: &str, params: &str, warning: &str) -> Outcome {
     }
     check(&machine, &console, &STOCK)?;
     check(&machine, &console, &[warning])
+}
+
+/// Each call that gives an error gives each error, for each type of root, on one CPU and on two.
+fn every_error_falls_back_to_rootfs() -> Outcome {
+    for (fs_type, params) in [("tmpfs", ""), ("ramfs", "rootfstype=ramfs")] {
+        for (function, step) in [
+            ("kern_path", "look up /".into()),
+            ("init_mount", format!("mount {fs_type}")),
+        ] {
+            for error in ["-12", "-22"] {
+                for cpus in [1, 2] {
+                    let warning = format!("empty_rootfs: off, cannot {step}: error {error}\n");
+                    fails_on(cpus, function, error, params, &warning)?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Stops at `place` and calls `function(text, value)` there, as if the kernel did.
@@ -83,7 +106,7 @@ fn every_call_is_accounted_for() -> Outcome {
         "strlen",
         "up_write",
     ];
-    let object = build_dir().join("kernel/init/overmount_rootfs.o");
+    let object = kernel_dir("kernel")?.join("init/overmount_rootfs.o");
     let out = Command::new("objdump").arg("-dr").arg(&object).output()?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let mut calls: Vec<&str> = text
@@ -139,6 +162,11 @@ pub fn cases() -> Vec<Case> {
             "0",
             "initramfs_options=size=400m",
             "empty_rootfs: off, cannot mount tmpfs: error -12",
+        ),
+        Case::new(
+            "every_error_falls_back_to_rootfs",
+            "the same for ENOMEM and EINVAL of each call that gives errors, for tmpfs and ramfs, on one CPU and on two",
+            every_error_falls_back_to_rootfs,
         ),
         Case::new("something_in_rootfs_falls_back_to_rootfs", shows, || {
             let warning = "empty_rootfs: off, rootfs already has leftover: error -39";

@@ -3,7 +3,8 @@
 //! Who looks up paths early.
 
 use crate::{host, verdict::*, Case};
-use boot_tests::{fact, Machine};
+use boot_tests::{build_dir, fact, Machine};
+use libtest_mimic::Failed;
 
 /// As many uevent helpers run as on a stock boot, all from the right root.
 fn as_many_helpers_run_as_on_a_stock_boot() -> Outcome {
@@ -58,6 +59,45 @@ fn helpers_are_enabled_after_the_root_is_final() -> Outcome {
         }
     }
     Ok(())
+}
+
+/// One CPU stands still at `place`, half-way, while the other runs on for 300 ticks: helpers are still
+/// disabled then, and in the end as many have run as on a stock boot.
+fn held_at(place: &str) -> Outcome {
+    let script = format!(
+        "thbreak populate_rootfs\ncontinue\nthbreak {place}\ncontinue\n\
+         set $place = $pc\nset $was = *(short *)$pc\n\
+         # A jump to itself.\nset *(short *)$pc = (short)0xfeeb\n\
+         hbreak tick_do_update_jiffies64\nignore $bpnum 300\ncontinue\n\
+         printf \"disabled: %d\\n\", *(int *)&usermodehelper_disabled\n\
+         set *(short *)$place = $was"
+    );
+    let boot = |params: &str, script| -> Result<(String, String), Failed> {
+        let mut machine = Machine::new("helpers", &format!("nokaslr {params}"));
+        machine.kernel = "helper";
+        machine.initrd = Some(build_dir().join("base.cpio"));
+        machine.cpus = 2;
+        Ok(machine.boot_with_gdb(script)?)
+    };
+    let (on, gdb) = boot("", &script)?;
+    let (off, _) = boot(OFF, "")?;
+    let disabled = fact(&gdb, "disabled");
+    if disabled.is_none_or(|state| state == "0") || !on.contains(IS_ON) {
+        return Err(
+            format!("{on}\n{gdb}\nhelpers are enabled while {place}() stands still").into(),
+        );
+    }
+    match (fact(&on, "helpers"), fact(&off, "helpers")) {
+        (Some(here), Some(there)) if here == there && here != "0" => Ok(()),
+        counts => Err(format!("{on}\nstock:\n{off}\n{counts:?}").into()),
+    }
+}
+
+/// Before the worker runs, when it begins, and in the middle of it.
+fn no_helper_forks_meanwhile() -> Outcome {
+    ["async_run_entry_fn", "overmount_rootfs", "init_mount"]
+        .into_iter()
+        .try_for_each(held_at)
 }
 
 /// A request that comes while the initramfs is being unpacked. `first` is what its driver says before
@@ -144,6 +184,11 @@ pub fn cases() -> Vec<Case> {
             || both(&Machine::new("firmware", ""), &["firmware: some firmware"]),
         )
         .quick(),
+        Case::new(
+            "no_helper_forks_meanwhile",
+            "with one CPU held before the worker runs, and half-way, the other can start no helper, and in the end as many have run as on a stock boot",
+            no_helper_forks_meanwhile,
+        ),
         Case::new(
             "firmware_is_found_early",
             "request_firmware() while the initramfs is unpacked waits for it, on one CPU, two, and eight",

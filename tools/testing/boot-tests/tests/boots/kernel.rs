@@ -3,7 +3,7 @@
 //! What the option adds to the kernel.
 
 use crate::{verdict::*, Case};
-use boot_tests::{build_dir, image, kernel_dir, Machine};
+use boot_tests::{image, kernel_dir, Machine};
 use libtest_mimic::Failed;
 use std::{
     fs,
@@ -54,7 +54,7 @@ fn option_off_leaves_the_stock_disassembly() -> Outcome {
 }
 
 fn nothing_is_resident_and_little_is_there() -> Outcome {
-    let object = build_dir().join("kernel/init/overmount_rootfs.o");
+    let object = kernel_dir("kernel")?.join("init/overmount_rootfs.o");
     let out = Command::new("size").arg("-A").arg(&object).output()?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let size = |name: &str| -> u64 {
@@ -91,7 +91,7 @@ fn overmounting_takes_at_most_45000_instructions() -> Outcome {
 }
 
 fn kernel_builds_without_warning() -> Outcome {
-    let text = fs::read_to_string(build_dir().join("kernel/warnings"))?;
+    let text = fs::read_to_string(kernel_dir("kernel")?.join("warnings"))?;
     // The stock kernel's own: newer linkers drop the name of a weak function that is overridden,
     // such as free_initmem(), and objtool then wonders who calls it. Nothing of ours is in .text.
     let nameless = |line: &str| {

@@ -3,9 +3,12 @@
 //! Each case boots machines and judges by what a program in the guest saw, with the feature and,
 //! as its control, without it.
 
+mod again;
 mod archive;
+mod attack;
 mod boot;
 mod containers;
+mod debug;
 mod faults;
 mod helpers;
 mod host;
@@ -112,21 +115,24 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // Machines that take turns on the CPUs only get slower.
     arguments.test_threads.get_or_insert(2);
-    // What needs further kernels comes late.
+    // What is slow comes late.
     let groups = [
         ("Who pivots", containers::cases()),
         ("The root and what lies below", root::cases()),
         ("How the archive comes", archive::cases()),
         ("How the root goes on", boot::cases()),
         ("Faults", faults::cases()),
-        (
-            "Bad input, which has the stock kernel's outcome",
-            input::cases(),
-        ),
         ("The kernel's selftest", selftest::cases()),
         ("The kernel", kernel::cases()),
         ("Usermode helpers", helpers::cases()),
         ("Security modules", security::cases()),
+        ("Attacks", attack::cases()),
+        (
+            "Bad input, which has the stock kernel's outcome",
+            input::cases(),
+        ),
+        ("Again and again", again::cases()),
+        ("A kernel that checks itself", debug::cases()),
     ];
     let page = page(&groups);
     let mut trials: Vec<Trial> = groups

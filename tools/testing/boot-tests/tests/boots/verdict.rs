@@ -13,11 +13,17 @@ pub const OFF: &str = "empty_rootfs=0";
 pub const IS_ON: &str = "empty_rootfs: on, root is ";
 
 /// What a stock boot looks like from inside.
-pub const STOCK: [&str; 3] = ["root: rootfs rootfs rw", "mounts: 1", "write: ok"];
-pub const ON: [&str; 4] = [
-    "empty_rootfs: on, root is tmpfs",
-    "root: rootfs tmpfs rw",
+pub const STOCK: [&str; 4] = [
+    "root: rootfs rootfs rw",
     "mounts: 1",
+    "pid 1: init in /\n",
+    "write: ok",
+];
+pub const ON: [&str; 5] = [
+    "empty_rootfs: on, root is tmpfs",
+    "root: rootfs tmpfs rw,size=",
+    "mounts: 1",
+    "pid 1: init in /\n",
     "write: ok",
 ];
 

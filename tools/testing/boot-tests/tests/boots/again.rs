@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The same boot many times over.
+
+use crate::{verdict::*, Case};
+use boot_tests::{build_dir, fact, Machine};
+use libtest_mimic::Failed;
+use std::{collections::BTreeMap, env, thread};
+
+/// How many helpers ran in a boot in which each uevent starts one, from the first on.
+fn helpers(cpus: u32, params: &str) -> Result<u32, Failed> {
+    let mut machine = Machine::new("helpers", params);
+    machine.kernel = "helper";
+    machine.initrd = Some(build_dir().join("base.cpio"));
+    machine.cpus = cpus;
+    let console = expect(&machine, &["SCENARIO-END helpers"])?;
+    if console.contains(IS_ON) != params.is_empty() {
+        return Err(format!("{console}\non, where it should be off, or off").into());
+    }
+    match fact(&console, "helpers").and_then(|count| count.parse().ok()) {
+        Some(count) if count > 0 => Ok(count),
+        _ => Err(format!("{console}\nno helper ran").into()),
+    }
+}
+
+/// `N` boots on 1, 2 and 8 CPUs by turns.
+fn again_and_again() -> Outcome {
+    let boots: usize = env::var("N").map_or(Ok(12), |n| n.parse())?;
+    let cpus = [1, 2, 8];
+    let mut stock = BTreeMap::new();
+    for cpus in cpus {
+        stock.insert(cpus, helpers(cpus, OFF)?);
+    }
+    let wrong: Result<Vec<String>, Failed> = thread::scope(|scope| {
+        let halves = [0, 1].map(|first| {
+            let stock = &stock;
+            scope.spawn(move || {
+                let mut wrong = Vec::new();
+                for boot in (first..boots).step_by(2) {
+                    let cpus = cpus[boot % cpus.len()];
+                    let count = helpers(cpus, "")?;
+                    if count != stock[&cpus] {
+                        wrong.push(format!("boot {boot}, {cpus} CPUs: {count} helpers"));
+                    }
+                }
+                Ok::<_, Failed>(wrong)
+            })
+        });
+        let mut all = Vec::new();
+        for half in halves {
+            all.extend(half.join().expect("no panic")?);
+        }
+        Ok(all)
+    });
+    let wrong = wrong?;
+    println!(
+        "{boots} boots; helpers by CPUs: {stock:?}; other counts: {}",
+        wrong.len()
+    );
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(format!("stock: {stock:?}; {wrong:#?}").into()),
+    }
+}
+
+/// Guest instructions until PID 1 runs.
+fn instructions(params: &str) -> Result<u64, Failed> {
+    let mut machine = Machine::new("facts", &format!("quiet rdinit=/tsc {params}"));
+    machine.initrd = Some(build_dir().join("base.cpio"));
+    let console = machine.boot_counting_instructions()?;
+    let count = fact(&console, "instructions").and_then(|count| count.parse().ok());
+    count.ok_or_else(|| format!("{console}\nno count").into())
+}
+
+/// It is one number, however often one boots, and hardly more than on a stock boot.
+fn instructions_to_pid_1_repeat() -> Outcome {
+    let (on, off) = (instructions("")?, instructions(OFF)?);
+    for _ in 0..3 {
+        let again = instructions("")?;
+        if again != on {
+            return Err(format!("{on} instructions, then {again}").into());
+        }
+    }
+    println!("instructions to PID 1: {on}, with empty_rootfs=0 {off}");
+    match on * 1000 <= off * 1001 {
+        true => Ok(()),
+        false => Err(format!("{on} instructions to PID 1, with empty_rootfs=0 {off}").into()),
+    }
+}
+
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::new(
+            "again_and_again",
+            "12 boots, or as many as N says, on one CPU, two and eight: on each, as many helpers run as on a stock boot",
+            again_and_again,
+        ),
+        Case::new(
+            "instructions_to_pid_1_repeat",
+            "PID 1 runs after the same number of guest instructions each time, at most a thousandth more than on a stock boot",
+            instructions_to_pid_1_repeat,
+        ),
+    ]
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Attempts to change what lies below, and Linux 7's answers to them.
+
+use crate::{verdict::*, Case};
+use boot_tests::{build_dir, Machine};
+use libtest_mimic::Failed;
+use std::{collections::BTreeMap, fs};
+
+/// Who tried what, and the answer.
+type Answers = BTreeMap<(String, String), String>;
+
+fn answers(console: &str) -> Answers {
+    let mut answers = Answers::new();
+    let mut who = String::new();
+    for line in console.lines() {
+        if let Some(attacker) = line
+            .strip_prefix("by ")
+            .and_then(|rest| rest.strip_suffix(':'))
+        {
+            who = attacker.into();
+        } else if let Some((what, answer)) = line
+            .strip_prefix("try ")
+            .and_then(|rest| rest.rsplit_once(": "))
+        {
+            answers.insert((who.clone(), what.into()), answer.into());
+        }
+    }
+    answers
+}
+
+fn attacked(kernel: &'static str) -> Result<String, Failed> {
+    let mut machine = Machine::new("attack", "");
+    machine.kernel = kernel;
+    expect(
+        &machine,
+        &["by root:", "by a user namespace:", "SCENARIO-END attack"],
+    )
+}
+
+/// What has another answer here, to root and to a container. The documentation tells why.
+const ALLOWED_HERE: [&str; 9] = [
+    "file handle",
+    "flock",
+    "inotify",
+    "pivot_root", // another error
+    "reconfigure",
+    "record lock",
+    "remount",
+    "remount read-only",
+    "remount with options",
+];
+
+fn attacks_get_the_answers_of_nullfs() -> Outcome {
+    let (on, nullfs) = (attacked("kernel")?, attacked("nullfs")?);
+    let (here, there) = (answers(&on), answers(&nullfs));
+    let mut table = String::from("| who | what | here | nullfs |\n| --- | --- | --- | --- |\n");
+    let mut wrong = Vec::new();
+    for ((who, what), answer) in &here {
+        let peer = there
+            .get(&(who.clone(), what.clone()))
+            .map_or("none", String::as_str);
+        table += &format!("| {who} | {what} | {answer} | {peer} |\n");
+        if (answer != peer) != ALLOWED_HERE.contains(&what.as_str()) {
+            wrong.push(format!("{who}: {what}: {answer}, on nullfs {peer}"));
+        }
+    }
+    fs::write(build_dir().join("attacks.md"), &table)?;
+    println!("attacks.md: {} answers", here.len());
+    // Root and the container get to the bottom, leave it as it was, and so find it who look there last.
+    let unharmed = |console: &str| {
+        console.matches("entries: 0").count() == 3 && console.matches("changed: no").count() == 2
+    };
+    if here.len() < 90 || here.keys().ne(there.keys()) || !unharmed(&on) || !unharmed(&nullfs) {
+        return Err(format!("{on}\nnullfs:\n{nullfs}").into());
+    }
+    // Where nothing is sealed the same attempts succeed.
+    let off = expect(&Machine::new("attack_here", OFF), &["entries: "])?;
+    for done in ["creat", "chmod", "setxattr trusted", "bind a socket"] {
+        if !off.contains(&format!("try {done}: ok")) {
+            return Err(format!("{off}\n{done} failed without the feature").into());
+        }
+    }
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(format!("{wrong:#?}").into()),
+    }
+}
+
+pub fn cases() -> Vec<Case> {
+    vec![Case::new(
+        "attacks_get_the_answers_of_nullfs",
+        "50 attempts to change, cover, uncover or unmount what lies below, or to leave a message there, by root, by a container with every capability and by a user namespace, get the answers that nullfs gives, with few exceptions, and change nothing; build/attacks.md lists them",
+        attacks_get_the_answers_of_nullfs,
+    )]
+}
