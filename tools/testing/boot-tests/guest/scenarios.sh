@@ -310,8 +310,8 @@ leaks() {
 	facts
 	busybox mount -t debugfs debugfs /sys/kernel/debug
 	# What is new has to be found twice.
-	for _ in 1 2 3; do
-		echo scan >/sys/kernel/debug/kmemleak
+	for n in 1 2 3; do
+		echo scan >/sys/kernel/debug/kmemleak && echo "scanned: $n"
 		busybox sleep 6
 	done
 	busybox cat /sys/kernel/debug/kmemleak

@@ -28,8 +28,8 @@ pub fn build_dir() -> PathBuf {
 }
 
 /// Where the kernel `name` was built: ours is "kernel", for which `KERNEL` may name another
-/// directory. Any other kernel is built when it is first asked
-/// for, while no machine runs, and is up to date then.
+/// directory. Any other kernel is built when it is first asked for, while no machine runs, and is up
+/// to date then.
 pub fn kernel_dir(name: &str) -> Result<PathBuf, String> {
     static BUILT: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
     let build = || {

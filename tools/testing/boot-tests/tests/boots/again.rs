@@ -3,12 +3,12 @@
 //! The same boot many times over.
 
 use crate::{verdict::*, Case};
-use boot_tests::{build_dir, fact, Machine};
+use boot_tests::{build_dir, Machine};
 use libtest_mimic::Failed;
 use std::{collections::BTreeMap, env, thread};
 
 /// How many helpers ran in a boot in which each uevent starts one, from the first on.
-fn helpers(cpus: u32, params: &str) -> Result<u32, Failed> {
+fn helpers(cpus: u32, params: &str) -> Result<u64, Failed> {
     let mut machine = Machine::new("helpers", params);
     machine.kernel = "helper";
     machine.initrd = Some(build_dir().join("base.cpio"));
@@ -17,9 +17,9 @@ fn helpers(cpus: u32, params: &str) -> Result<u32, Failed> {
     if console.contains(IS_ON) != params.is_empty() {
         return Err(format!("{console}\non, where it should be off, or off").into());
     }
-    match fact(&console, "helpers").and_then(|count| count.parse().ok()) {
-        Some(count) if count > 0 => Ok(count),
-        _ => Err(format!("{console}\nno helper ran").into()),
+    match number(&console, "helpers")? {
+        0 => Err(format!("{console}\nno helper ran").into()),
+        count => Ok(count),
     }
 }
 
@@ -31,7 +31,7 @@ fn again_and_again() -> Outcome {
     for cpus in cpus {
         stock.insert(cpus, helpers(cpus, OFF)?);
     }
-    let wrong: Result<Vec<String>, Failed> = thread::scope(|scope| {
+    let wrong = thread::scope(|scope| -> Result<Vec<String>, Failed> {
         let halves = [0, 1].map(|first| {
             let stock = &stock;
             scope.spawn(move || {
@@ -51,8 +51,7 @@ fn again_and_again() -> Outcome {
             all.extend(half.join().expect("no panic")?);
         }
         Ok(all)
-    });
-    let wrong = wrong?;
+    })?;
     println!(
         "{boots} boots; helpers by CPUs: {stock:?}; other counts: {}",
         wrong.len()
@@ -68,8 +67,7 @@ fn instructions(params: &str) -> Result<u64, Failed> {
     let mut machine = Machine::new("facts", &format!("quiet rdinit=/tsc {params}"));
     machine.initrd = Some(build_dir().join("base.cpio"));
     let console = machine.boot_counting_instructions()?;
-    let count = fact(&console, "instructions").and_then(|count| count.parse().ok());
-    count.ok_or_else(|| format!("{console}\nno count").into())
+    number(&console, "instructions")
 }
 
 /// It is one number, however often one boots, and hardly more than on a stock boot.
@@ -92,7 +90,7 @@ pub fn cases() -> Vec<Case> {
     vec![
         Case::new(
             "again_and_again",
-            "12 boots, or as many as N says, on one CPU, two and eight: on each, as many helpers run as on a stock boot",
+            "12 boots, or as many as N says, on one CPU, two and eight: all uevent helpers run from the right root, on each as many as on a stock boot",
             again_and_again,
         ),
         Case::new(

@@ -13,13 +13,7 @@ fn base() -> PathBuf {
 
 /// Boots with the feature and without it. Both have `expected`, and the same files.
 pub fn same_as_stock(machine: &Machine, expected: &[&str]) -> Outcome {
-    let on = expect(machine, &[&[IS_ON], expected].concat())?;
-    let mut stock = machine.clone();
-    stock.params += " empty_rootfs=0";
-    let off = expect(&stock, expected)?;
-    if off.contains(IS_ON) {
-        return Err(format!("{off}\nnot the stock boot").into());
-    }
+    let [on, off] = pair(machine, expected)?;
     match (fact(&on, "files"), fact(&off, "files")) {
         (Some(here), Some(there)) if here == there => Ok(()),
         files => Err(format!("{on}\nstock:\n{off}\nnot the same files: {files:?}").into()),

@@ -90,7 +90,7 @@ fn attacks_get_the_answers_of_nullfs() -> Outcome {
 pub fn cases() -> Vec<Case> {
     vec![Case::new(
         "attacks_get_the_answers_of_nullfs",
-        "50 attempts to change, cover, uncover or unmount what lies below, or to leave a message there, by root, by a container with every capability and by a user namespace, get the answers that nullfs gives, with few exceptions, and change nothing; build/attacks.md lists them",
+        "50 attempts to change, cover, uncover or unmount what lies below, or to leave a message there, by root, by a container with every capability and by a user namespace, get the answers that nullfs gives, with few exceptions, and leave nothing there; build/attacks.md lists them",
         attacks_get_the_answers_of_nullfs,
     )]
 }

@@ -3,32 +3,22 @@
 //! How the initramfs comes and how the root goes on.
 
 use crate::{host, verdict::*, Case};
-use boot_tests::{fact, Machine};
+use boot_tests::Machine;
 use libtest_mimic::Failed;
 use std::path::PathBuf;
 
 /// The second root is there, and as much memory has been given back as on a stock boot.
-fn switches_root_of(machine: &mut Machine) -> Outcome {
-    let mut left = Vec::new();
-    for params in ["", OFF] {
-        machine.params = params.into();
-        let console = expect(machine, &["switched: pid 1"])?;
-        if console.contains(IS_ON) != params.is_empty() {
-            return Err(format!("{console}\non, where it should be off, or off").into());
-        }
-        match fact(&console, "left").and_then(|kib| kib.parse::<u32>().ok()) {
-            Some(kib) => left.push(kib),
-            None => return Err(format!("{console}\nno figure of what is left").into()),
-        }
-    }
-    match left[0] <= left[1] + 64 {
+fn switches_root_of(machine: &Machine) -> Outcome {
+    let [on, off] = pair(machine, &["switched: pid 1"])?;
+    let (here, there) = (number(&on, "left")?, number(&off, "left")?);
+    match here <= there + 64 {
         true => Ok(()),
-        false => Err(format!("{left:?} KiB left in tmpfs, with the feature and without").into()),
+        false => Err(format!("{here} KiB left in tmpfs, {there} on a stock boot").into()),
     }
 }
 
 fn switches_root(scenario: &'static str) -> Outcome {
-    switches_root_of(&mut Machine::new(scenario, ""))
+    switches_root_of(&Machine::new(scenario, ""))
 }
 
 /// Debian 12 has util-linux 2.38, and Debian 13 has 2.41, which was rewritten in between.
@@ -39,7 +29,7 @@ fn switch_root_of_the_other_util_linux() -> Outcome {
         cp guest.cpio $1; kernel/usr/gen_init_cpio $1.list >>$1";
     let mut machine = Machine::new("switch_root_other_util_linux", "");
     machine.initrd = Some(host::make("other.cpio", script)?);
-    switches_root_of(&mut machine)
+    switches_root_of(&machine)
 }
 
 const RUNC: &str = "runc: hello from a container";

@@ -6,33 +6,27 @@ use crate::{host, verdict::*, Case};
 use boot_tests::{fact, Machine};
 use libtest_mimic::Failed;
 
-/// `runtime` starts a container by pivot_root, and does not without the feature.
-fn pivots(scenario: &'static str, error: &str) -> Outcome {
-    expect(
-        &Machine::new(scenario, ""),
-        &[&format!("{scenario}: hello from a container")],
-    )?;
-    let console = expect(&Machine::new(scenario, OFF), &[error])?;
-    match console.contains("hello from") {
+/// The scenario starts a container by pivot_root, and does not without the feature.
+fn pivots_on(mut machine: Machine, error: &str) -> Outcome {
+    let hello = format!("{}: hello from a container", machine.scenario);
+    expect(&machine, &[IS_ON, &hello])?;
+    machine.params = OFF.into();
+    match expect(&machine, &[error])?.contains("hello from") {
         true => Err("the control ran a container".into()),
         false => Ok(()),
     }
 }
 
-/// The same with more in the initramfs: `script` makes its archive, or an image, at `$1`.
+fn pivots(scenario: &'static str, error: &str) -> Outcome {
+    pivots_on(Machine::new(scenario, ""), error)
+}
+
+/// The same with an initramfs that `script` makes at `$1`.
 fn pivots_with(scenario: &'static str, error: &str, script: &str) -> Outcome {
-    let initrd = host::make(&format!("{scenario}.cpio"), script)?;
-    let boot = |params, expected: &str| {
-        let mut machine = Machine::new(scenario, params);
-        machine.initrd = Some(initrd.clone());
-        machine.memory = 1536;
-        expect(&machine, &[expected])
-    };
-    boot("", &format!("{scenario}: hello from a container"))?;
-    match boot(OFF, error)?.contains("hello from") {
-        true => Err("the control ran a container".into()),
-        false => Ok(()),
-    }
+    let mut machine = Machine::new(scenario, "");
+    machine.initrd = Some(host::make(&format!("{scenario}.cpio"), script)?);
+    machine.memory = 1536;
+    pivots_on(machine, error)
 }
 
 /// An image as `docker save` writes it, with one program, made without a registry; in `$list`.
@@ -61,24 +55,23 @@ $(grep -E '^file [^ ]*/(containerd|ctr|containerd-shim-runc-v2) ' containerd.lis
     pivots_with("containerd", "pivot_root .: invalid argument", &script)
 }
 
+const YOUKI: &str = "
+    [ -e youki/bin/youki ] || $CARGO install -q --locked --root youki youki --version 0.7.0 \
+        --no-default-features --features v2 >&2
+    list='file /youki youki/bin/youki 755 0 0'";
+
 /// Built from its crate, once.
 fn youki_pivots() -> Outcome {
-    let script = format!(
-        r#"[ -e youki/bin/youki ] || "$CARGO" install -q --locked --root youki youki             --version {YOUKI} --no-default-features --features v2 >&2
-        list="file /youki youki/bin/youki 755 0 0"{ADD}"#
-    );
-    pivots_with("youki", "failed to pivot root to errno=EINVAL", &script)
+    let error = "failed to pivot root to errno=EINVAL";
+    pivots_with("youki", error, &format!("{YOUKI}{ADD}"))
 }
-
-const YOUKI: &str = "0.7.0";
 
 /// The old root is gone then, with the memory that it took.
 fn pid_1_pivots_by_hand() -> Outcome {
     let done = ["pivot_root: ok", "umount: ok", "old init: ENOENT"];
-    let left = |params, expected: &[&str]| -> Result<u32, Failed> {
+    let left = |params, expected: &[&str]| -> Result<u64, Failed> {
         let console = expect(&Machine::new("pivot_by_hand", params), expected)?;
-        let kib = fact(&console, "left").and_then(|kib| kib.parse().ok());
-        kib.ok_or_else(|| format!("{console}\nno figure of what is left").into())
+        number(&console, "left")
     };
     let (on, off) = (left("", &done)?, left(OFF, &["pivot_root: EINVAL"])?);
     match on < 2048 && off > 100_000 {

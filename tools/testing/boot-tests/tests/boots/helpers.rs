@@ -6,33 +6,6 @@ use crate::{host, verdict::*, Case};
 use boot_tests::{build_dir, fact, Machine};
 use libtest_mimic::Failed;
 
-/// As many uevent helpers run as on a stock boot, all from the right root.
-fn as_many_helpers_run_as_on_a_stock_boot() -> Outcome {
-    let script = "thbreak start_kernel\ncontinue\nset {char[8]}&uevent_helper = \"/helper\"";
-    for cpus in [1, 2, 8] {
-        let mut counts = Vec::new();
-        for params in ["", OFF] {
-            let mut machine = Machine::new("helpers", &format!("nokaslr {params}"));
-            machine.cpus = cpus;
-            let (console, gdb) = machine.boot_with_gdb(script)?;
-            if params.is_empty() {
-                check(&machine, &console, &[IS_ON])?;
-            }
-            match fact(&console, "helpers").and_then(|n| n.parse::<u32>().ok()) {
-                Some(count) if count > 0 => counts.push(count),
-                _ => return Err(format!("{console}\n{gdb}\nno helper ran").into()),
-            }
-        }
-        if counts[0] != counts[1] {
-            let [on, off] = counts[..] else {
-                unreachable!()
-            };
-            return Err(format!("{on} helpers ran with {cpus} CPUs, on a stock boot {off}").into());
-        }
-    }
-    Ok(())
-}
-
 fn preemption_makes_no_difference() -> Outcome {
     for preempt in ["none", "voluntary", "full"] {
         for cpus in [1, 8] {
@@ -158,11 +131,6 @@ fn modules_are_asked_for_early() -> Outcome {
 
 pub fn cases() -> Vec<Case> {
     vec![
-        Case::new(
-            "as_many_helpers_run_as_on_a_stock_boot",
-            "all uevent helpers run from the right root, on one CPU, two, and eight",
-            as_many_helpers_run_as_on_a_stock_boot,
-        ),
         Case::new(
             "preemption_makes_no_difference",
             "modprobe is found with preempt=none, voluntary and full, on one CPU and on eight",

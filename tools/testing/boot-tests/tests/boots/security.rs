@@ -3,7 +3,7 @@
 //! Security modules decide as they do on a stock boot, on a kernel that has them.
 
 use crate::{archive::same_as_stock, host, verdict::*, Case};
-use boot_tests::{fact, Machine};
+use boot_tests::Machine;
 use libtest_mimic::Failed;
 
 /// A machine with one security module, and with the files of `list`, which `script` makes, in the
@@ -113,12 +113,7 @@ fn landlock_passes_its_selftest() -> Outcome {
 dir /landlock 755 0 0
 $(find $1.d -type f -perm -1 -printf \"file /landlock/%f $1.d/%f 755 0 0\\n\")\"";
     let machine = machine("landlock", "", script)?;
-    let mut stock = machine.clone();
-    stock.params = OFF.into();
-    let (on, off) = (expect(&machine, &[IS_ON])?, expect(&stock, &[])?);
-    let passed = |console, test| -> Option<u32> {
-        fact(console, test)?.split_whitespace().next()?.parse().ok()
-    };
+    let [on, off] = pair(&machine, &[])?;
     for (test, least, pivot) in [
         ("base_test", 9, 0),
         ("fs_test", 170, 2),
@@ -127,9 +122,9 @@ $(find $1.d -type f -perm -1 -printf \"file /landlock/%f $1.d/%f 755 0 0\\n\")\"
         ("scoped_abstract_unix_test", 30, 0),
         ("scoped_signal_test", 20, 0),
     ] {
-        let (here, there) = (passed(&on, test), passed(&off, test));
-        if here < Some(least) || here != there.map(|count| count + pivot) {
-            return Err(format!("{on}\nstock:\n{off}\n{test}: {here:?}, stock {there:?}").into());
+        let (here, there) = (number(&on, test)?, number(&off, test)?);
+        if here < least || here != there + pivot {
+            return Err(format!("{on}\nstock:\n{off}\n{test}: {here}, stock {there}").into());
         }
     }
     let failed = [

@@ -2,7 +2,7 @@
 
 //! How a boot is judged.
 
-use boot_tests::Machine;
+use boot_tests::{fact, Machine};
 use libtest_mimic::Failed;
 
 pub type Outcome = Result<(), Failed>;
@@ -35,15 +35,48 @@ pub fn expect(machine: &Machine, expected: &[&str]) -> Result<String, Failed> {
     Ok(console)
 }
 
-/// Boots `machine` with the feature and without it; both consoles must hold each of `expected`.
-pub fn both(machine: &Machine, expected: &[&str]) -> Outcome {
-    expect(machine, &[&[IS_ON], expected].concat())?;
+/// Boots `machine` with the feature and without it, and returns both consoles, each of which must
+/// hold each of `expected`.
+pub fn pair(machine: &Machine, expected: &[&str]) -> Result<[String; 2], Failed> {
+    let on = expect(machine, &[&[IS_ON], expected].concat())?;
     let mut stock = machine.clone();
     stock.params += " empty_rootfs=0";
-    expect(&stock, expected)?;
-    Ok(())
+    let off = expect(&stock, expected)?;
+    match off.contains(IS_ON) {
+        true => Err(format!("{off}\nnot the stock boot").into()),
+        false => Ok([on, off]),
+    }
 }
 
+/// The same where the consoles are of no further interest.
+pub fn both(machine: &Machine, expected: &[&str]) -> Outcome {
+    pair(machine, expected).map(|_| ())
+}
+
+/// The number that the guest printed first after `name: `.
+pub fn number(console: &str, name: &str) -> Result<u64, Failed> {
+    let word = fact(console, name).and_then(|text| text.split_whitespace().next());
+    let number = word.and_then(|word| word.parse().ok());
+    number.ok_or_else(|| format!("{console}\nno number: {name}").into())
+}
+
+/// What a kernel says when it finds fault with itself.
+const SPLATS: [&str; 7] = [
+    "WARNING: ",
+    "BUG: ",
+    "UBSAN: ",
+    "INFO: ",
+    "Oops",
+    "rust_kernel: panicked",
+    "unreferenced object",
+];
+
+pub fn splat(console: &str) -> Option<&str> {
+    let tells = |line: &&str| SPLATS.iter().any(|splat| line.contains(splat));
+    console.lines().find(tells)
+}
+
+/// The console must hold each of `expected`, and no complaint of the kernel's about itself.
 pub fn check(machine: &Machine, console: &str, expected: &[&str]) -> Outcome {
     for text in expected {
         if !console.contains(text) {
@@ -51,5 +84,8 @@ pub fn check(machine: &Machine, console: &str, expected: &[&str]) -> Outcome {
             return Err(format!("{console}\nnot on the console: {text}\nrepeat: {command}").into());
         }
     }
-    Ok(())
+    match splat(console) {
+        Some(line) => Err(format!("{console}\nthe kernel complains: {line}").into()),
+        None => Ok(()),
+    }
 }
