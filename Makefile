@@ -12,6 +12,7 @@ help:
 	@echo 'make test-all  prove everything, which takes an hour; make test-rest what test leaves out'
 	@echo 'make mutants   break the feature on purpose, and see which test catches it; T=no_seal one way'
 	@echo 'make soak      boot 500 times, or N=50'
+	@echo 'make counts    print how much of each kind these have tried, as a table'
 	@echo 'make kselftest run the selftest of the series, as a kernel developer would'
 	@echo 'make vng       run it in virtme-ng, on the root of this machine'
 	@echo 'make check     check and build the series patch by patch, and the code around it'
@@ -19,10 +20,10 @@ help:
 	@echo 'make series    write the patches as mails to build/series'
 	@echo 'make clean     remove everything that was generated'
 
-boot shell test test-rest mutants kselftest vng check kernel series:
+boot shell test test-rest mutants counts kselftest vng check kernel series:
 	$(call LOCKED,scripts/run $@ $(T))
 
-test-all: test test-rest
+test-all: test test-rest counts
 
 soak: export N ?= 500
 soak:
@@ -31,4 +32,4 @@ soak:
 clean:
 	rm -rf build
 
-.PHONY: help boot shell test test-rest test-all mutants soak kselftest vng check kernel series clean
+.PHONY: help boot shell test test-rest test-all mutants soak counts kselftest vng check kernel series clean

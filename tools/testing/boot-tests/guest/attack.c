@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <liburing.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <sched.h>
@@ -102,19 +103,63 @@ static long fan_mark(unsigned int what, unsigned long mask)
 			     AT_FDCWD, ".");
 }
 
+/* Makes the same attempt through a ring. */
+static long by_uring(int operation)
+{
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe *cqe;
+	struct io_uring ring;
+	long result = io_uring_queue_init(1, &ring, 0);
+
+	if (!result) {
+		sqe = io_uring_get_sqe(&ring);
+		switch (operation) {
+		case IORING_OP_OPENAT:
+			io_uring_prep_openat(sqe, AT_FDCWD, "x", O_CREAT | O_WRONLY, 0644);
+			break;
+		case IORING_OP_MKDIRAT:
+			io_uring_prep_mkdirat(sqe, AT_FDCWD, "x", 0755);
+			break;
+		case IORING_OP_SYMLINKAT:
+			io_uring_prep_symlinkat(sqe, "y", AT_FDCWD, "x");
+			break;
+		case IORING_OP_LINKAT:
+			io_uring_prep_linkat(sqe, AT_FDCWD, ".", AT_FDCWD, "x", 0);
+			break;
+		case IORING_OP_RENAMEAT:
+			io_uring_prep_renameat(sqe, AT_FDCWD, "x", AT_FDCWD, "y", 0);
+			break;
+		case IORING_OP_UNLINKAT:
+			io_uring_prep_unlinkat(sqe, AT_FDCWD, "x", 0);
+			break;
+		case IORING_OP_SETXATTR:
+			io_uring_prep_setxattr(sqe, "trusted.x", "x", ".", 0, 1);
+			break;
+		}
+		io_uring_submit_and_wait(&ring, 1);
+		result = io_uring_peek_cqe(&ring, &cqe);
+		if (!result)
+			result = cqe->res;
+		io_uring_queue_exit(&ring);
+	}
+	errno = result < 0 ? -result : 0;
+	return result;
+}
+
 int main(int argc, char **argv)
 {
 	struct stat before, after;
 	struct dirent *entry;
 	int entries = -2;
 	long tree;
+	int proc, ns;
 	DIR *dir;
-	int ns;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGIO, SIG_IGN);
 	try("unshare", unshare(CLONE_NEWNS));
 	try("private", mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+	proc = open("/proc", O_RDONLY | O_DIRECTORY);
 	ns = open("/proc/self/ns/mnt", O_RDONLY);
 	/* Without it everything below hits the initramfs or the container; "here" is for a stock boot. */
 	if (argc > 1 && !strcmp(argv[1], "here"))
@@ -138,6 +183,17 @@ int main(int argc, char **argv)
 	try("open for writing", open(".", O_WRONLY));
 	try("truncate", truncate(".", 0));
 	try("bind a socket", bind_socket());
+	try("creat by /proc/self/cwd", openat(proc, "self/cwd/x", O_CREAT | O_WRONLY, 0644));
+	try("creat by /proc/self/root", openat(proc, "self/root/x", O_CREAT | O_WRONLY, 0644));
+	try("mkdir by /proc/self/cwd", mkdirat(proc, "self/cwd/x", 0755));
+	try("chmod by /proc/self/cwd", fchmodat(proc, "self/cwd", 0777, 0));
+	try("creat by io_uring", by_uring(IORING_OP_OPENAT));
+	try("mkdir by io_uring", by_uring(IORING_OP_MKDIRAT));
+	try("symlink by io_uring", by_uring(IORING_OP_SYMLINKAT));
+	try("link by io_uring", by_uring(IORING_OP_LINKAT));
+	try("rename by io_uring", by_uring(IORING_OP_RENAMEAT));
+	try("unlink by io_uring", by_uring(IORING_OP_UNLINKAT));
+	try("setxattr by io_uring", by_uring(IORING_OP_SETXATTR));
 	try("chmod", chmod(".", 0777));
 	try("chown", chown(".", 1, 1));
 	try("utimensat", utimensat(AT_FDCWD, ".", NULL, 0));

@@ -138,6 +138,9 @@ attack() {
 }
 attack_here() { busybox unshare -m /attack here; }
 
+# shellcheck disable=SC2154 # kernel parameters that the kernel does not know
+fuzz() { busybox unshare -m /fuzz "$seed" "$calls" $where; }
+
 # The reproducer of opencontainers/runc#1962: in a container that sees only a part of /proc, somebody
 # mounts the whole.
 reproducer() { # reproducer COMMANDS: how the container's root becomes the root
@@ -305,9 +308,20 @@ firmware() {
 	echo "firmware: $(busybox cat /dev/test_firmware)"
 }
 
-# What has leaked.
-leaks() {
+# How many mounts and inodes there are.
+objects() {
 	facts
+	objects=
+	for cache in mnt_cache shmem_inode_cache inode_cache; do
+		# Not what a CPU keeps for later.
+		echo 1 >/sys/kernel/slab/$cache/shrink
+		objects="$objects $cache $(busybox cut -d ' ' -f 1 /sys/kernel/slab/$cache/objects)"
+	done
+	echo "objects:$objects"
+}
+# What has leaked besides.
+leaks() {
+	objects
 	busybox mount -t debugfs debugfs /sys/kernel/debug
 	# What is new has to be found twice.
 	for n in 1 2 3; do

@@ -3,9 +3,9 @@
 //! Attempts to change what lies below, and Linux 7's answers to them.
 
 use crate::{verdict::*, Case};
-use boot_tests::{build_dir, Machine};
+use boot_tests::{build_dir, fact, Machine};
 use libtest_mimic::Failed;
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, env, fs};
 
 /// Who tried what, and the answer.
 type Answers = BTreeMap<(String, String), String>;
@@ -71,7 +71,7 @@ fn attacks_get_the_answers_of_nullfs() -> Outcome {
     let unharmed = |console: &str| {
         console.matches("entries: 0").count() == 3 && console.matches("changed: no").count() == 2
     };
-    if here.len() < 90 || here.keys().ne(there.keys()) || !unharmed(&on) || !unharmed(&nullfs) {
+    if here.len() < 110 || here.keys().ne(there.keys()) || !unharmed(&on) || !unharmed(&nullfs) {
         return Err(format!("{on}\nnullfs:\n{nullfs}").into());
     }
     // Where nothing is sealed the same attempts succeed.
@@ -81,16 +81,69 @@ fn attacks_get_the_answers_of_nullfs() -> Outcome {
             return Err(format!("{off}\n{done} failed without the feature").into());
         }
     }
+    count(here.len() as u64);
     match wrong.is_empty() {
         true => Ok(()),
         false => Err(format!("{wrong:#?}").into()),
     }
 }
 
+/// Random system calls, repeated by their seed.
+fn fuzz(
+    kernel: &'static str,
+    calls: u64,
+    params: &str,
+    expected: &[&str],
+) -> Result<String, Failed> {
+    let seed = env::var("SEED").unwrap_or("1".into());
+    let mut machine = Machine::new("fuzz", &format!("seed={seed} calls={calls} {params}"));
+    machine.kernel = kernel;
+    machine.initrd = Some(build_dir().join("base.cpio"));
+    machine.cpus = 2;
+    expect(&machine, expected)
+}
+
+fn fuzzing_leaves_rootfs_empty() -> Outcome {
+    for (kernel, calls) in [("kernel", 100_000), ("debug", 20_000)] {
+        let console = fuzz(kernel, calls, "", &[IS_ON, "entries: 0\n", "changed: no\n"])?;
+        let made = number(&console, "calls")?;
+        // Most processes come to the end of their calls, and not all of these are refused.
+        if made < calls / 2 || number(&console, "succeeded")? < made / 100 {
+            return Err(format!("{console}\ntoo few").into());
+        }
+        count(made);
+    }
+    // They are the same each time.
+    let digest = || -> Result<Option<String>, Failed> {
+        let console = fuzz("kernel", 20_000, "", &[IS_ON])?;
+        Ok(fact(&console, "digest").map(String::from))
+    };
+    let (first, second) = (digest()?, digest()?);
+    if first.is_none() || first != second {
+        return Err(format!("digests of the answers: {first:?}, {second:?}").into());
+    }
+    // Where nothing is sealed they leave something.
+    let off = format!("where=here {OFF}");
+    let console = fuzz("kernel", 20_000, &off, &["changed: yes\n"])?;
+    match number(&console, "entries")? {
+        0..20 => Err(format!("{console}\nnothing was left without the feature").into()),
+        _ => Ok(()),
+    }
+}
+
 pub fn cases() -> Vec<Case> {
-    vec![Case::new(
+    vec![
+        Case::new(
         "attacks_get_the_answers_of_nullfs",
-        "50 attempts to change, cover, uncover or unmount what lies below, or to leave a message there, by root, by a container with every capability and by a user namespace, get the answers that nullfs gives, with few exceptions, and leave nothing there; build/attacks.md lists them",
-        attacks_get_the_answers_of_nullfs,
-    )]
+        "60 attempts to change, cover, uncover or unmount what lies below, or to leave a message there, by root, by a container with every capability and by a user namespace, get the answers that nullfs gives, with few exceptions, and leave nothing there; build/attacks.md lists them",
+            attacks_get_the_answers_of_nullfs,
+        )
+        .counting("attacks, by three attackers, that left nothing below"),
+        Case::new(
+            "fuzzing_leaves_rootfs_empty",
+            "120,000 random system calls by root at the bottom, the same for the same SEED, leave it as it was, and a kernel that checks itself finds no fault",
+            fuzzing_leaves_rootfs_empty,
+        )
+        .counting("random system calls that left nothing below"),
+    ]
 }

@@ -1,31 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A kernel that checks itself: locks, lists, leaks, undefined behaviour, Rust's assertions.
+//! Kernels that check themselves: locks, lists, memory, leaks, undefined behaviour, data races, Rust's
+//! assertions. Each console that is judged must be free of complaints, in all cases; here the quick
+//! ones are run on such a kernel.
 
 use crate::{verdict::*, Case};
-use boot_tests::{build_dir, Machine};
+use boot_tests::{build_dir, fact, kernel_dir, Machine};
+use libtest_mimic::Failed;
+use std::{env, process::Command, thread};
+
+/// What looks at how the kernel was built, and not at what it does.
+const NOT_OF_A_BOOT: [&str; 4] = [
+    "every_call_is_accounted_for",
+    "nothing_is_resident_and_little_is_there",
+    "kernel_builds_without_warning",
+    "page_is_up_to_date",
+];
+
+fn quick_set_on(kernel: &str) -> Outcome {
+    let out = Command::new(env::current_exe()?)
+        .env("KERNEL", kernel_dir(kernel)?)
+        .args(NOT_OF_A_BOOT.iter().flat_map(|name| ["--skip", name]))
+        .args(["--test-threads", "2"])
+        .output()?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    match out.status.success() && text.contains(" passed; 0 failed; 0 ignored") {
+        true => Ok(()),
+        false => Err(format!("{text}\n{}", String::from_utf8_lossy(&out.stderr)).into()),
+    }
+}
 
 fn debug_kernel_finds_no_fault() -> Outcome {
-    for (scenario, params, cpus, seen) in [
-        ("facts", "", 1, "write: ok"),
-        ("facts", "rootfstype=ramfs", 8, "write: ok"),
-        (
-            "facts",
-            "initramfs_async=0 initramfs_options=size=400m",
-            2,
-            "write: ok",
-        ),
-        ("bottom", "", 2, "entries: 0"),
-        ("pivot_by_hand", "", 2, "pivot_root: ok"),
-        ("containers", "", 2, "runc: hello from a container"),
-        ("switch_root_busybox", "", 2, "switched: pid 1"),
-        ("leaks", "", 2, "scanned: 3"),
-    ] {
-        let mut machine = Machine::new(scenario, params);
+    quick_set_on("debug")?;
+    for cpus in [2, 8] {
+        let mut machine = Machine::new("leaks", "");
         machine.kernel = "debug";
         machine.cpus = cpus;
-        machine.memory = 1536;
-        expect(&machine, &[IS_ON, seen, "reboot: Restarting system"])?;
+        machine.initrd = Some(build_dir().join("base.cpio"));
+        expect(&machine, &[IS_ON, "scanned: 3"])?;
     }
     // They are seen.
     let mut machine = Machine::new("provoked", "");
@@ -38,10 +50,110 @@ fn debug_kernel_finds_no_fault() -> Outcome {
     }
 }
 
+fn no_data_race_is_found() -> Outcome {
+    // It looks for one that is there at each boot.
+    let on_guard = "kcsan: selftest: 3/3 tests passed";
+    for (scenario, params, seen) in [
+        ("facts", "initramfs_async=1", "write: ok"),
+        ("facts", "rootfstype=ramfs", "write: ok"),
+        ("bottom", "", "entries: 0"),
+        ("containers", "", "runc: hello from a container"),
+    ] {
+        for cpus in [2, 8] {
+            let mut machine = Machine::new(scenario, params);
+            machine.kernel = "kcsan";
+            machine.cpus = cpus;
+            expect(&machine, &[IS_ON, on_guard, seen])?;
+        }
+    }
+    Ok(())
+}
+
+/// Boots `machine` with its `nth` allocation in `overmount_rootfs()` failing, if there are so many.
+fn out_of_memory(machine: &Machine, nth: u64) -> Result<Option<String>, Failed> {
+    // By default the kernel fails no allocation that may wait, which only debugfs could change.
+    let script = format!(
+        "thbreak overmount_rootfs\ncontinue\nset $ret = *(long *)$rsp\n\
+         set $task = *(struct task_struct **)($gs_base + (long)&pcpu_hot)\n\
+         set variable failslab.ignore_gfp_reclaim = 0\n\
+         set variable fail_page_alloc.ignore_gfp_reclaim = 0\n\
+         set variable fail_page_alloc.min_order = 0\n\
+         set variable $task->fail_nth = {nth}\n\
+         thbreak *$ret\ncontinue\nprintf \"left: %u\\n\", $task->fail_nth\n\
+         set variable $task->fail_nth = 0"
+    );
+    let (console, gdb) = machine.boot_with_gdb(&script)?;
+    check(machine, &console, &[])?;
+    Ok((number(&gdb, "left")? == 0).then_some(console))
+}
+
+/// The first allocation in `overmount_rootfs()` fails, in the next boot the second, and so on. The boot
+/// is the stock one, or the feature can do without; in either case nothing is left over.
+fn every_allocation_fails(params: &str) -> Result<u64, Failed> {
+    let mut machine = Machine::new("objects", &format!("nokaslr {params}"));
+    machine.kernel = "debug";
+    machine.initrd = Some(build_dir().join("base.cpio"));
+    let [on, off] = pair(&machine, &[])?;
+    let mut fallen_back = 0;
+    for nth in 1.. {
+        // Looking for leaks takes long.
+        machine.scenario = if nth % 10 == 5 { "leaks" } else { "objects" };
+        let Some(console) = out_of_memory(&machine, nth)? else {
+            return match fallen_back {
+                0 => Err(format!("{params}: no allocation failed").into()),
+                _ => Ok(nth - 1),
+            };
+        };
+        let like = match console.contains(IS_ON) {
+            true => &on,
+            false => {
+                let warning = "empty_rootfs: off, cannot ";
+                check(
+                    &machine,
+                    &console,
+                    &[&STOCK[..], &[warning, "error -12"]].concat(),
+                )?;
+                fallen_back += 1;
+                &off
+            }
+        };
+        for name in ["root", "mounts", "objects"] {
+            let (here, there) = (fact(&console, name), fact(like, name));
+            if here.is_none() || here != there {
+                return Err(format!("{console}\n{nth}: {name}: {here:?}, not {there:?}").into());
+            }
+        }
+    }
+    unreachable!()
+}
+
+fn every_allocation_may_fail() -> Outcome {
+    let (tmpfs, ramfs) = thread::scope(|scope| {
+        let tmpfs = scope.spawn(|| every_allocation_fails("initramfs_options=size=400m"));
+        let ramfs = every_allocation_fails("rootfstype=ramfs");
+        (tmpfs.join(), ramfs)
+    });
+    count(tmpfs.expect("no panic")? + ramfs?);
+    Ok(())
+}
+
 pub fn cases() -> Vec<Case> {
-    vec![Case::new(
-        "debug_kernel_finds_no_fault",
-        "lockdep, DEBUG_ATOMIC_SLEEP, DEBUG_VM, DEBUG_LIST, UBSAN, kmemleak, SLUB's checks and Rust's assertions and overflow checks have nothing to say",
-        debug_kernel_finds_no_fault,
-    )]
+    vec![
+        Case::new(
+            "every_allocation_may_fail",
+            "with one allocation failing, each in turn, the boot is the stock one, or the feature does without; mounts, inodes and kmemleak show nothing left over",
+            every_allocation_may_fail,
+        )
+        .counting("failed allocations, each survived"),
+        Case::new(
+            "debug_kernel_finds_no_fault",
+            "KASAN, lockdep, DEBUG_ATOMIC_SLEEP, DEBUG_VM, DEBUG_LIST, UBSAN, kmemleak, SLUB's checks and Rust's assertions and overflow checks have nothing to say of the quick cases",
+            debug_kernel_finds_no_fault,
+        ),
+        Case::new(
+            "no_data_race_is_found",
+            "KCSAN has nothing to say, on two CPUs and on eight",
+            no_data_race_is_found,
+        ),
+    ]
 }

@@ -39,6 +39,7 @@ fn same(machine: &Machine, expected: &str) -> Outcome {
     stock.kernel = "stock";
     let off = stock.boot()?;
     let (here, there) = (outcome(&on), outcome(&off));
+    count(1);
     match here == there && here.iter().any(|line| line.contains(expected)) {
         true => Ok(()),
         false => Err(format!(
@@ -184,6 +185,7 @@ fn options_that_do_not_parse() -> Outcome {
         if here != there || here.is_empty() {
             return Err(format!("{here:#?}\nstock:\n{there:#?}\nnot the same: {options}").into());
         }
+        count(1);
     }
     Ok(())
 }
@@ -223,6 +225,7 @@ fn odd_values_of_empty_rootfs() -> Outcome {
         if console.contains("empty_rootfs: ignoring") != warned {
             return Err(format!("{console}\n{params}: to be warned of: {warned}").into());
         }
+        count(1);
     }
     Ok(())
 }
@@ -240,7 +243,9 @@ fn longest_command_line() -> Outcome {
 }
 
 pub fn cases() -> Vec<Case> {
-    let case = |name, shows, run: fn() -> Outcome| Case::new(name, shows, run);
+    let case = |name, shows, run: fn() -> Outcome| {
+        Case::new(name, shows, run).counting("bad archives and parameters, with the stock outcome")
+    };
     vec![
         case(
             "truncated_archives",

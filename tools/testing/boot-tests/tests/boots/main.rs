@@ -19,12 +19,13 @@ mod security;
 mod selftest;
 mod verdict;
 
+use boot_tests::build_dir;
 use libtest_mimic::{Arguments, Completion, Trial};
 use std::{
     env, fs,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use verdict::Outcome;
+use verdict::{Outcome, COUNT};
 
 /// A test and what it shows.
 struct Case {
@@ -33,6 +34,8 @@ struct Case {
     run: Box<dyn FnOnce() -> Outcome + Send>,
     /// In the quick set, which is for our kernel alone and takes a few minutes.
     quick: bool,
+    /// What it counts, for the table of `make counts`.
+    counts: Option<&'static str>,
 }
 
 impl Case {
@@ -46,6 +49,7 @@ impl Case {
             shows,
             run: Box::new(run),
             quick: false,
+            counts: None,
         }
     }
 
@@ -54,6 +58,28 @@ impl Case {
             quick: true,
             ..self
         }
+    }
+
+    fn counting(self, what: &'static str) -> Self {
+        Case {
+            counts: Some(what),
+            ..self
+        }
+    }
+
+    /// Runs the case; if it passes, what it has counted is kept in `build/counts`.
+    fn prove(self) -> Outcome {
+        let Some(what) = self.counts else {
+            return (self.run)();
+        };
+        let dir = build_dir().join("counts");
+        let file = dir.join(self.name);
+        fs::create_dir_all(dir)?;
+        let _ = fs::remove_file(&file);
+        COUNT.set(0);
+        (self.run)()?;
+        fs::write(file, format!("{} {what}\n", COUNT.take()))?;
+        Ok(())
     }
 }
 
@@ -126,24 +152,25 @@ fn main() {
         ("The kernel", kernel::cases()),
         ("Usermode helpers", helpers::cases()),
         ("Security modules", security::cases()),
-        ("Attacks", attack::cases()),
         (
             "Bad input, which has the stock kernel's outcome",
             input::cases(),
         ),
         ("Again and again", again::cases()),
-        ("A kernel that checks itself", debug::cases()),
+        ("Attacks", attack::cases()),
+        ("Kernels that check themselves", debug::cases()),
     ];
     let page = page(&groups);
     let mut trials: Vec<Trial> = groups
         .into_iter()
         .flat_map(|(_, cases)| cases)
         .map(|case| {
+            let (name, quick) = (case.name, case.quick);
             let run = move || match late() {
                 true => Ok(Completion::ignored_with("no time left")),
-                false => (case.run)().map(|()| Completion::Completed),
+                false => case.prove().map(|()| Completion::Completed),
             };
-            Trial::ignorable_test(case.name, run).with_ignored_flag(!case.quick)
+            Trial::ignorable_test(name, run).with_ignored_flag(!quick)
         })
         .chain([Trial::test("page_is_up_to_date", move || {
             page_is_up_to_date(&page)

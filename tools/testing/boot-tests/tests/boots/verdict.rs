@@ -4,6 +4,7 @@
 
 use boot_tests::{fact, Machine};
 use libtest_mimic::Failed;
+use std::cell::Cell;
 
 pub type Outcome = Result<(), Failed>;
 
@@ -60,8 +61,17 @@ pub fn number(console: &str, name: &str) -> Result<u64, Failed> {
     number.ok_or_else(|| format!("{console}\nno number: {name}").into())
 }
 
+thread_local! {
+    /// How many of its things this thread's case has been through; see `Case::counting()`.
+    pub static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+pub fn count(more: u64) {
+    COUNT.set(COUNT.get() + more);
+}
+
 /// What a kernel says when it finds fault with itself.
-const SPLATS: [&str; 7] = [
+const SPLATS: [&str; 8] = [
     "WARNING: ",
     "BUG: ",
     "UBSAN: ",
@@ -69,6 +79,7 @@ const SPLATS: [&str; 7] = [
     "Oops",
     "rust_kernel: panicked",
     "unreferenced object",
+    "Busy inodes",
 ];
 
 pub fn splat(console: &str) -> Option<&str> {
