@@ -17,10 +17,11 @@ help:
 	@echo 'make vng       run it in virtme-ng, on the root of this machine'
 	@echo 'make check     check and build the series patch by patch, and the code around it'
 	@echo 'make kernel    build the patched kernel; the last line is its path'
+	@echo 'make deb       make Debian packages of it; CONFIG=/boot/config-... uses that configuration'
 	@echo 'make series    write the patches as mails to build/series'
 	@echo 'make clean     remove everything that was generated'
 
-boot shell test test-rest mutants counts kselftest vng check kernel series:
+boot shell test test-rest mutants counts kselftest vng check kernel deb series:
 	$(call LOCKED,scripts/run $@ $(T))
 
 test-all: test test-rest counts
@@ -32,4 +33,4 @@ soak:
 clean:
 	rm -rf build
 
-.PHONY: help boot shell test test-rest test-all mutants soak counts kselftest vng check kernel series clean
+.PHONY: help boot shell test test-rest test-all mutants soak counts kselftest vng check kernel deb series clean

@@ -174,6 +174,13 @@ started() {
 	facts
 	runc
 }
+# What was installed.
+installed() {
+	facts
+	busybox grep PRETTY_NAME /etc/os-release
+	# shellcheck disable=SC2016 # for dpkg-query
+	show kernel dpkg-query -W -f '${Package} ${Status}\n' "linux-image-$(busybox uname -r)"
+}
 # The init of TinyCore sets limits on its root, and goes on in it or copies it.
 tinycore() {
 	started && return

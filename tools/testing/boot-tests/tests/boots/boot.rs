@@ -3,7 +3,7 @@
 //! How the initramfs comes and how the root goes on.
 
 use crate::{host, verdict::*, Case};
-use boot_tests::Machine;
+use boot_tests::{kernel_dir, Machine};
 use libtest_mimic::Failed;
 use std::path::PathBuf;
 
@@ -106,6 +106,24 @@ const MKINITRAMFS: &str = "
     unshare --map-root-user --mount sh -ec 'mount --bind $1.boot /boot
         exec mkinitramfs -o $1 6.12' sh $1";
 const DRACUT: &str = "dracut --force --quiet --no-hostonly --no-kernel --kver 6.12 $1";
+
+/// The package of `make deb`, installed on a Debian 13 and booted with the initrd that this has made.
+/// QEMU takes both from the disk's `/boot`, as a boot loader would.
+fn installed_package_boots_debian() -> Outcome {
+    let dir = kernel_dir("debian")?;
+    let params = "root=/dev/vda rw systemd.unit=scenario.service";
+    let mut machine = Machine::new("installed", params);
+    machine.kernel = "debian";
+    machine.initrd = Some(dir.join("initrd"));
+    machine.disk = Some(dir.join("disk"));
+    let seen = [
+        "pid 1: systemd",
+        "root: /dev/vda ext4 rw",
+        "Debian GNU/Linux 13",
+        "-empty-rootfs install ok installed",
+    ];
+    both(&machine, &seen)
+}
 
 /// The script that makes `$1.d`, a small system, of what the initramfs has.
 const SYSTEM: &str = "
@@ -280,6 +298,11 @@ pub fn cases() -> Vec<Case> {
             "initrd_of_dracut_boots",
             "the initrd of dracut, with systemd, goes on to an ext4 disk",
             || distributions_initrd_boots("dracut", DRACUT),
+        ),
+        Case::new(
+            "installed_package_boots_debian",
+            "the package of `make deb`, installed on a Debian 13, boots it from its disk",
+            installed_package_boots_debian,
         ),
         Case::new(
             "tinycore_boots",
