@@ -19,9 +19,10 @@ help:
 	@echo 'make kernel    build the patched kernel; the last line is its path'
 	@echo 'make deb       make Debian packages of it; CONFIG=/boot/config-... uses that configuration'
 	@echo 'make series    write the patches as mails to build/series'
+	@echo 'make docs      build the pages of the series as HTML; the last line is the path'
 	@echo 'make clean     remove everything that was generated'
 
-boot shell test test-rest mutants counts kselftest vng check kernel deb series:
+boot shell test test-rest mutants counts kselftest vng check docs kernel deb series:
 	$(call LOCKED,scripts/run $@ $(T))
 
 test-all: test test-rest counts
@@ -33,4 +34,4 @@ soak:
 clean:
 	rm -rf build
 
-.PHONY: help boot shell test test-rest test-all mutants soak counts kselftest vng check kernel deb series clean
+.PHONY: help boot shell test test-rest test-all mutants soak counts kselftest vng check docs kernel deb series clean
