@@ -139,7 +139,7 @@ attack() {
 attack_here() { busybox unshare -m /attack here; }
 
 # shellcheck disable=SC2154 # kernel parameters that the kernel does not know
-fuzz() { busybox unshare -m /fuzz "$seed" "$calls" $where; }
+fuzz() { busybox unshare -m /fuzz "$seed" "$calls" ${where:+"$where"}; }
 
 # The reproducer of opencontainers/runc#1962: in a container that sees only a part of /proc, somebody
 # mounts the whole.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kernels that check themselves: locks, lists, memory, leaks, undefined behaviour, data races, Rust's
+//! Kernels that check themselves: locks, lists, memory, leaks, undefined behaviour, Rust's
 //! assertions. Each console that is judged must be free of complaints, in all cases; here the quick
 //! ones are run on such a kernel.
 
@@ -50,25 +50,6 @@ fn debug_kernel_finds_no_fault() -> Outcome {
     }
 }
 
-fn no_data_race_is_found() -> Outcome {
-    // It looks for one that is there at each boot.
-    let on_guard = "kcsan: selftest: 3/3 tests passed";
-    for (scenario, params, seen) in [
-        ("facts", "initramfs_async=1", "write: ok"),
-        ("facts", "rootfstype=ramfs", "write: ok"),
-        ("bottom", "", "entries: 0"),
-        ("containers", "", "runc: hello from a container"),
-    ] {
-        for cpus in [2, 8] {
-            let mut machine = Machine::new(scenario, params);
-            machine.kernel = "kcsan";
-            machine.cpus = cpus;
-            expect(&machine, &[IS_ON, on_guard, seen])?;
-        }
-    }
-    Ok(())
-}
-
 /// Boots `machine` with its `nth` allocation in `overmount_rootfs()` failing, if there are so many.
 fn out_of_memory(machine: &Machine, nth: u64) -> Result<Option<String>, Failed> {
     // By default the kernel fails no allocation that may wait, which only debugfs could change.
@@ -91,7 +72,7 @@ fn out_of_memory(machine: &Machine, nth: u64) -> Result<Option<String>, Failed> 
 /// is the stock one, or the feature can do without; in either case nothing is left over.
 fn every_allocation_fails(params: &str) -> Result<u64, Failed> {
     let mut machine = Machine::new("objects", &format!("nokaslr {params}"));
-    machine.kernel = "debug";
+    machine.kernel = "faults";
     machine.initrd = Some(build_dir().join("base.cpio"));
     let [on, off] = pair(&machine, &[])?;
     let mut fallen_back = 0;
@@ -149,11 +130,6 @@ pub fn cases() -> Vec<Case> {
             "debug_kernel_finds_no_fault",
             "KASAN, lockdep, DEBUG_ATOMIC_SLEEP, DEBUG_VM, DEBUG_LIST, UBSAN, kmemleak, SLUB's checks and Rust's assertions and overflow checks have nothing to say of the quick cases",
             debug_kernel_finds_no_fault,
-        ),
-        Case::new(
-            "no_data_race_is_found",
-            "KCSAN has nothing to say, on two CPUs and on eight",
-            no_data_race_is_found,
         ),
     ]
 }
