@@ -70,7 +70,7 @@ pub fn count(more: u64) {
     COUNT.set(COUNT.get() + more);
 }
 
-/// What a kernel says when it finds fault with itself.
+/// How a line begins in which a kernel finds fault with itself.
 const SPLATS: [&str; 8] = [
     "WARNING: ",
     "BUG: ",
@@ -79,11 +79,11 @@ const SPLATS: [&str; 8] = [
     "Oops",
     "rust_kernel: panicked",
     "unreferenced object",
-    "Busy inodes",
+    "VFS: Busy inodes",
 ];
 
 pub fn splat(console: &str) -> Option<&str> {
-    let tells = |line: &&str| SPLATS.iter().any(|splat| line.contains(splat));
+    let tells = |line: &&str| SPLATS.iter().any(|splat| line.starts_with(splat));
     console.lines().find(tells)
 }
 
