@@ -9,7 +9,7 @@ help:
 	@echo 'make boot      show containers pivoting on a machine that runs from its initramfs'
 	@echo 'make shell     the same machine with a shell; leave it with "exit" or Ctrl-A X'
 	@echo 'make test      prove the main things; T=runc runs all tests that match'
-	@echo 'make test-all  prove everything, which takes an hour; make test-rest what test leaves out'
+	@echo 'make test-all  prove everything, in more than an hour; make test-rest what test leaves out'
 	@echo 'make mutants   break the feature on purpose, and see which test catches it; T=no_seal one way'
 	@echo 'make soak      boot 500 times, or N=50'
 	@echo 'make counts    print how much of each kind these have tried, as a table'

@@ -134,8 +134,8 @@ fn fuzzing_leaves_rootfs_empty() -> Outcome {
 pub fn cases() -> Vec<Case> {
     vec![
         Case::new(
-        "attacks_get_the_answers_of_nullfs",
-        "60 attempts to change, cover, uncover or unmount what lies below, or to leave a message there, by root, by a container with every capability and by a user namespace, get the answers that nullfs gives, with few exceptions, and leave nothing there; build/attacks.md lists them",
+            "attacks_get_the_answers_of_nullfs",
+            "60 attempts to change, cover, uncover or unmount what lies below, or to leave a message there, by root, by a container with every capability and by a user namespace, get the answers that nullfs gives, with few exceptions, and leave nothing there; build/attacks.md lists them",
             attacks_get_the_answers_of_nullfs,
         )
         .counting("attacks, by three attackers, that left nothing below"),

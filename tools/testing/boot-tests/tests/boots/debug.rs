@@ -71,7 +71,7 @@ fn out_of_memory(machine: &Machine, nth: u64) -> Result<Option<String>, Failed> 
 /// The first allocation in `overmount_rootfs()` fails, in the next boot the second, and so on. The boot
 /// is the stock one, or the feature can do without; in either case nothing is left over.
 fn every_allocation_fails(params: &str) -> Result<u64, Failed> {
-    let mut machine = Machine::new("objects", &format!("nokaslr {params}"));
+    let mut machine = Machine::new("objects", &format!("nokaslr slab_nomerge {params}"));
     machine.kernel = "faults";
     machine.initrd = Some(build_dir().join("base.cpio"));
     let [on, off] = pair(&machine, &[])?;

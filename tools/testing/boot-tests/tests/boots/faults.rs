@@ -7,11 +7,11 @@ use boot_tests::{fact, kernel_dir, Machine};
 use libtest_mimic::Failed;
 use std::{collections::BTreeSet, process::Command};
 
-/// The calls in `overmount_rootfs()` of the kernel `name`: where, and of what.
-fn calls(name: &str) -> Result<Vec<(String, String)>, Failed> {
+/// The calls in `overmount_rootfs()`: where, and of what.
+fn calls() -> Result<Vec<(String, String)>, Failed> {
     let out = Command::new("objdump")
         .args(["-d", "--no-show-raw-insn", "--disassemble=overmount_rootfs"])
-        .arg(kernel_dir(name)?.join("vmlinux"))
+        .arg(kernel_dir("kernel")?.join("vmlinux"))
         .output()?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let call = |line: &str| {
@@ -30,7 +30,7 @@ fn calls(name: &str) -> Result<Vec<(String, String)>, Failed> {
 fn fails(cpus: u32, function: &str, value: i32, params: &str, warning: &str) -> Outcome {
     let mut machine = Machine::new("facts", &format!("nokaslr {params}"));
     machine.cpus = cpus;
-    let mut places = calls("kernel")?;
+    let mut places = calls()?;
     places.retain(|(_, called)| called == function);
     if places.is_empty() {
         return Err(format!("overmount_rootfs() does not call {function}()").into());
@@ -148,7 +148,7 @@ fn every_call_is_accounted_for() -> Outcome {
         "strlen",
         "up_write",
     ];
-    let calls = calls("kernel")?;
+    let calls = calls()?;
     // Rust's own are those of the type `Error`.
     let calls: BTreeSet<&str> = (calls.iter().map(|(_, called)| &**called))
         .filter(|called| !called.starts_with("_R"))
