@@ -7,13 +7,13 @@
 //! [`include/linux/fs_struct.h`](srctree/include/linux/fs_struct.h)
 
 use crate::{
-    bindings, container_of,
+    bindings,
     error::{to_result, Result},
     ffi::c_char,
     str::CStr,
 };
 use core::{
-    mem::{self, MaybeUninit},
+    mem::{self, offset_of, MaybeUninit},
     ptr::addr_of_mut,
     slice,
 };
@@ -128,9 +128,13 @@ impl Path {
             bindings::spin_lock(lock);
             let mut node = (*self.0.dentry).d_children.first;
             while !node.is_null() {
-                let child = container_of!(node, bindings::dentry, d_sib);
+                // Not by container_of!(), part of which is not inlined in every kernel.
+                let child = node.cast::<u8>().sub(offset_of!(bindings::dentry, d_sib));
+                let child = child.cast::<bindings::dentry>();
                 if !(*child).d_inode.is_null() && !(*child).d_hash.pprev.is_null() {
-                    let entry = (*child).d_name.name.cast();
+                    // In some kernels it is in a union that has no name.
+                    let entry = child.cast::<u8>().add(bindings::DENTRY_NAME);
+                    let entry = (*entry.cast::<bindings::qstr>()).name.cast();
                     bindings::sized_strscpy(name.as_mut_ptr(), entry, name.len());
                     break;
                 }
