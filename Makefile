@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-# The front door. KSRC=/path/to/linux uses your own 6.12 tree; V=1 shows commands.
+# The front door. KSRC=/path/to/linux uses your own 6.12 or 6.18 tree, ARCH=arm64 another architecture,
+# LLVM=-19 another compiler; V=1 shows commands.
 
-export KSRC V
+ARCH ?= x86_64
+export KSRC ARCH LLVM V
 LOCKED = @mkdir -p build && flock -n -E 75 build/.lock $(1) || \
 	{ [ $$? != 75 ] || echo "make: another make runs in this checkout; wait for it" >&2; exit 1; }
 

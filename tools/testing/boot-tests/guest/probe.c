@@ -102,9 +102,9 @@ static void bottom(void)
 /* As PID 1: how many instructions it took to get here, if the machine counts them as its time. */
 static void count(void)
 {
-	unsigned long long instructions = __builtin_ia32_rdtsc();
-
-	printf("instructions: %llu\n", instructions);
+#ifdef __x86_64__
+	printf("instructions: %llu\n", __builtin_ia32_rdtsc());
+#endif
 	execl("/init", "/init", NULL);
 }
 

@@ -22,9 +22,71 @@ const DEADLINE: Duration = Duration::from_secs(240);
 /// How long a machine may take to show that KVM works here.
 const KVM_PROBE: Duration = Duration::from_secs(15);
 
-/// The directory of everything that is generated.
+/// What differs between architectures.
+pub struct Arch {
+    /// What the kernel calls it.
+    pub name: &'static str,
+    /// The emulator and its machine.
+    qemu: &'static [&'static str],
+    /// Kernel parameters.
+    params: &'static str,
+    /// For gdb: what holds a function's result, and at its first instruction the return address.
+    pub result: &'static str,
+    pub return_address: &'static str,
+    /// The instructions that call, and their size in bytes.
+    pub calls: &'static [&'static str],
+    pub call_size: u32,
+}
+
+const ARCHES: [Arch; 2] = [
+    Arch {
+        name: "x86_64",
+        qemu: &["qemu-system-x86_64", "-cpu", "max"],
+        // An emulated timer on a busy host may be late, which the kernel takes for a broken one.
+        params: "console=ttyS0 reboot=t no_timer_check",
+        result: "$rax",
+        return_address: "*(long *)$rsp",
+        calls: &["call", "jmp"],
+        call_size: 5,
+    },
+    Arch {
+        name: "arm64",
+        // "max" signs pointers, which takes most of the time.
+        qemu: &[
+            "qemu-system-aarch64",
+            "-machine",
+            "virt",
+            "-cpu",
+            "cortex-a76",
+        ],
+        params: "console=ttyAMA0",
+        result: "$x0",
+        return_address: "$x30",
+        calls: &["bl", "b"],
+        call_size: 4,
+    },
+];
+
+/// The architecture that `ARCH` names.
+pub fn arch() -> &'static Arch {
+    let name = env::var("ARCH").unwrap_or("x86_64".into());
+    let arch = ARCHES.iter().find(|arch| arch.name == name);
+    arch.unwrap_or_else(|| panic!("no machine with ARCH={name} is known"))
+}
+
+/// A tool of the compilers' for files of the guest's architecture.
+pub fn tool(name: &str) -> Command {
+    Command::new(env::var("CROSS_COMPILE").unwrap_or_default() + name)
+}
+
+/// The directory of this project.
+pub fn project_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..")
+}
+
+/// The directory of everything that is generated for this architecture and compiler.
 pub fn build_dir() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../build")
+    env::var_os("OUT").map_or(project_dir().join("build"), PathBuf::from)
 }
 
 /// Where the kernel `name` was built: ours is "kernel", for which `KERNEL` may name another
@@ -34,7 +96,7 @@ pub fn kernel_dir(name: &str) -> Result<PathBuf, String> {
     static BUILT: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
     let build = || {
         let _alone = RUNNING.write().expect("nobody panics with it");
-        let script = build_dir().join("../scripts/controls");
+        let script = project_dir().join("scripts/controls");
         let status = Command::new(script).arg(name).status();
         status.is_ok_and(|status| status.success())
     };
@@ -54,7 +116,7 @@ fn path_of(name: &str) -> PathBuf {
 
 /// The image of the kernel `name`, whether it is there or not.
 pub fn image(name: &str) -> PathBuf {
-    path_of(name).join("arch/x86/boot/bzImage")
+    path_of(name).join(env::var("IMAGE").unwrap_or("arch/x86/boot/bzImage".into()))
 }
 
 /// Held for reading while a machine runs.
@@ -96,26 +158,28 @@ impl Machine {
     }
 
     fn command_with(&self, accelerator: &str) -> Vec<String> {
-        // An emulated timer on a busy host may be late, which the kernel takes for a broken one.
         let append = format!(
-            "console=ttyS0 panic=-1 reboot=t no_timer_check scenario={} {}",
-            self.scenario, self.params
+            "{} panic=-1 scenario={} {}",
+            arch().params,
+            self.scenario,
+            self.params
         );
-        let mut args: Vec<String> = [
-            "qemu-system-x86_64",
+        let machine = [
             "-accel",
             accelerator,
-            "-cpu",
-            "max",
             "-nodefaults",
             "-display",
             "none",
             "-no-reboot",
             "-serial",
             "stdio",
-        ]
-        .map(String::from)
-        .into();
+        ];
+        let mut args: Vec<String> = arch()
+            .qemu
+            .iter()
+            .chain(&machine)
+            .map(|arg| arg.to_string())
+            .collect();
         args.extend([
             "-m".into(),
             self.memory.to_string(),
@@ -168,8 +232,9 @@ impl Machine {
         let icount = |mode| format!("shift=0,sleep=off,rr={mode},rrfile={}", log.display());
         let recorded = self.run("tcg", &["-icount", &icount("record")], || Ok(String::new()));
         let script = format!(
-            "hbreak {function}\ncontinue\nmonitor info replay\nset $ret = *(long *)$rsp\ndelete\n\
-             hbreak *$ret\ncontinue\nmonitor info replay\nkill"
+            "hbreak *{function}\ncontinue\nmonitor info replay\nset $ret = {}\ndelete\n\
+             hbreak *$ret\ncontinue\nmonitor info replay\nkill",
+            arch().return_address
         );
         let replayed =
             recorded.and_then(|_| self.run_with_gdb(&["-icount", &icount("replay")], &script));
@@ -211,8 +276,12 @@ impl Machine {
                 }
                 thread::sleep(Duration::from_millis(20));
             }
+            let gdb = match arch().name {
+                "x86_64" => "gdb",
+                _ => "gdb-multiarch",
+            };
             let out = Command::new("timeout")
-                .args(["200", "gdb", "-batch", "-nx", "-x"])
+                .args(["200", gdb, "-batch", "-nx", "-x"])
                 .arg(&commands)
                 .arg(path_of(self.kernel).join("vmlinux"))
                 .current_dir(&dir)
@@ -299,7 +368,8 @@ fn serial() -> String {
     format!("{}.{next}", std::process::id())
 }
 
-/// `kvm` if it has been seen to boot a machine since this host was started, otherwise `tcg`.
+/// `kvm` if it has been seen to boot a machine since this host was started, otherwise `tcg`, as for
+/// any other architecture.
 ///
 /// That `/dev/kvm` can be opened proves little: QEMU may still hang with it.
 pub fn accelerator() -> &'static str {
@@ -309,10 +379,10 @@ pub fn accelerator() -> &'static str {
             .read(true)
             .write(true)
             .open("/dev/kvm");
-        if kvm.is_err() {
+        if kvm.is_err() || arch().name != "x86_64" {
             return "tcg";
         }
-        let cache = build_dir().join("accelerator");
+        let cache = project_dir().join("build/accelerator");
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let known = fs::read_to_string(&cache).unwrap_or_default();
         match known.strip_suffix(&boot) {

@@ -24,7 +24,7 @@ fn switches_root(scenario: &'static str) -> Outcome {
 /// Debian 12 has util-linux 2.38, and Debian 13 has 2.41, which was rewritten in between.
 fn switch_root_of_the_other_util_linux() -> Outcome {
     let script = "other=trixie; ! grep -q trixie /etc/os-release || other=bookworm
-        ../scripts/userland other util-linux,libc6 $other >&2
+        userland other util-linux,libc6 $other >&2
         { echo dir /other 755 0 0; sed 's| /| /other/|' other.list; } >$1.list
         cp guest.cpio $1; kernel/usr/gen_init_cpio $1.list >>$1";
     let mut machine = Machine::new("switch_root_other_util_linux", "");
@@ -303,7 +303,8 @@ pub fn cases() -> Vec<Case> {
             "installed_package_boots_debian",
             "the package of `make deb`, installed on a Debian 13, boots it from its disk",
             installed_package_boots_debian,
-        ),
+        )
+        .x86_only("the package is of amd64"),
         Case::new(
             "tinycore_boots",
             "an init in the manner of TinyCore's remounts the root and starts busybox init; runc pivots there",
@@ -318,12 +319,12 @@ pub fn cases() -> Vec<Case> {
             "kexec_three_times",
             "kexec into the same kernel and archive, three times in a row",
             kexec_three_times,
-        ),
+        ).x86_only("the kernel is a bzImage"),
         Case::new(
             "crash_kernel_boots",
             "a crash kernel with initramfs_options=size=90%",
             crash_kernel_boots,
-        ),
+        ).x86_only("the kernel is a bzImage"),
         Case::new(
             "root_on_a_disk_boots",
             "root=/dev/vda boots from ext4, with an initramfs and without",

@@ -125,7 +125,8 @@ pub fn cases() -> Vec<Case> {
             "with one allocation failing, each in turn, the boot is the stock one, or the feature does without; mounts, inodes and kmemleak show nothing left over",
             every_allocation_may_fail,
         )
-        .counting("failed allocations, each survived"),
+        .counting("failed allocations, each survived")
+        .x86_only("the kernel's current task is found by x86_64's registers"),
         Case::new(
             "debug_kernel_finds_no_fault",
             "KASAN, lockdep, DEBUG_ATOMIC_SLEEP, DEBUG_VM, DEBUG_LIST, UBSAN, kmemleak, SLUB's checks and Rust's assertions and overflow checks have nothing to say of the quick cases",

@@ -3,13 +3,13 @@
 //! What happens when a step fails.
 
 use crate::{verdict::*, Case};
-use boot_tests::{fact, kernel_dir, Machine};
+use boot_tests::{arch, fact, kernel_dir, tool, Machine};
 use libtest_mimic::Failed;
-use std::{collections::BTreeSet, process::Command};
+use std::collections::BTreeSet;
 
 /// The calls in `overmount_rootfs()`: where, and of what.
 fn calls() -> Result<Vec<(String, String)>, Failed> {
-    let out = Command::new("objdump")
+    let out = tool("objdump")
         .args(["-d", "--no-show-raw-insn", "--disassemble=overmount_rootfs"])
         .arg(kernel_dir("kernel")?.join("vmlinux"))
         .output()?;
@@ -17,7 +17,7 @@ fn calls() -> Result<Vec<(String, String)>, Failed> {
     let call = |line: &str| {
         let (place, instruction) = line.split_once(':')?;
         let mut words = instruction.split_whitespace();
-        let called = matches!(words.next()?, "call" | "jmp");
+        let called = arch().calls.contains(&words.next()?);
         let target = words.last()?.strip_prefix('<')?.strip_suffix('>')?;
         // What has an offset is a jump within a function.
         (called && !target.contains('+')).then(|| (place.trim().into(), target.into()))
@@ -39,7 +39,9 @@ fn fails(cpus: u32, function: &str, value: i32, params: &str, warning: &str) -> 
         // The call instruction is skipped.
         let script = format!(
             "thbreak overmount_rootfs\ncontinue\nthbreak *0x{place}\ncontinue\n\
-             printf \"at: %lx\\n\", $pc\nset $rax = {value}\nset $pc = $pc + 5"
+             printf \"at: %lx\\n\", $pc\nset {} = {value}\nset $pc = $pc + {}",
+            arch().result,
+            arch().call_size
         );
         let (console, gdb) = machine.boot_with_gdb(&script)?;
         if fact(&gdb, "at") != Some(&place) {
@@ -187,7 +189,7 @@ pub fn cases() -> Vec<Case> {
                 0o755,
                 warning,
             )
-        }),
+        }).x86_only("a call is put in by x86_64's registers"),
         Case::new(
             "mount_that_is_gone_again_falls_back_to_rootfs",
             shows,
@@ -195,12 +197,12 @@ pub fn cases() -> Vec<Case> {
                 let warning = "empty_rootfs: off, cannot enter tmpfs: error -2";
                 prevented("follow_down_one", "init_umount", "/..", 2, warning)
             },
-        ),
+        ).x86_only("a call is put in by x86_64's registers"),
         Case::new(
             "nothing_can_be_put_into_rootfs_meanwhile",
             "once it is known to be empty rootfs refuses to take anything, while it is covered",
             nothing_can_be_put_into_rootfs_meanwhile,
-        ),
+        ).x86_only("a call is put in by x86_64's registers"),
         Case::new(
             "every_call_is_accounted_for",
             "overmount_rootfs() calls nothing that can fail and is not made to fail here",

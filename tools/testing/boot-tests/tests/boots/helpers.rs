@@ -156,7 +156,7 @@ pub fn cases() -> Vec<Case> {
             "no_helper_forks_meanwhile",
             "with one CPU held before the worker runs, and half-way, the other can start no helper, and in the end as many have run as on a stock boot",
             no_helper_forks_meanwhile,
-        ),
+        ).x86_only("a jump is put in, in x86's code"),
         Case::new(
             "firmware_is_found_early",
             "request_firmware() while the initramfs is unpacked waits for it, on one CPU, two, and eight",

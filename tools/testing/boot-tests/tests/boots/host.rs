@@ -2,17 +2,20 @@
 
 //! Files that a machine boots from, made on the host.
 
-use boot_tests::build_dir;
+use boot_tests::{build_dir, project_dir};
 use libtest_mimic::Failed;
 use std::{path::PathBuf, process::Command};
 
-/// Runs a shell script in `build/`, with `$1` the path of `build/tmp/NAME`, which it has to make.
+/// Runs a shell script in [`build_dir()`], with `$1` the path of `tmp/NAME`, which it has to make. It
+/// finds our own scripts like any command.
 pub fn make(name: &str, script: &str) -> Result<PathBuf, Failed> {
     let file = build_dir().join("tmp").join(name);
+    let scripts = project_dir().join("scripts");
+    let scripts = scripts.display();
     let out = Command::new("sh")
         .args([
             "-ec",
-            &format!("PATH=$PATH:/sbin:/usr/sbin; {script}"),
+            &format!("PATH=$PATH:/sbin:/usr/sbin:{scripts}; {script}"),
             "sh",
         ])
         .arg(&file)

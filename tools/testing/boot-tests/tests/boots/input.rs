@@ -286,6 +286,7 @@ pub fn cases() -> Vec<Case> {
             "longest_command_line",
             "command lines around the longest that x86 takes",
             longest_command_line,
-        ),
+        )
+        .x86_only("each architecture has a limit of its own"),
     ]
 }

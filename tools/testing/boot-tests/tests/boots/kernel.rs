@@ -3,7 +3,7 @@
 //! What the option adds to the kernel.
 
 use crate::{verdict::*, Case};
-use boot_tests::{image, kernel_dir, Machine};
+use boot_tests::{image, kernel_dir, tool, Machine};
 use libtest_mimic::Failed;
 use std::{
     fs,
@@ -13,7 +13,7 @@ use std::{
 
 /// All sections of `object` that hold code, as instructions with their relocations.
 fn disassembly(object: &Path) -> Result<String, Failed> {
-    let out = Command::new("objdump").arg("-dr").arg(object).output()?;
+    let out = tool("objdump").arg("-dr").arg(object).output()?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     // The first lines name the file.
     match text.split_once("\nDisassembly of ") {
@@ -55,7 +55,7 @@ fn option_off_leaves_the_stock_disassembly() -> Outcome {
 
 fn nothing_is_resident_and_little_is_there() -> Outcome {
     let object = kernel_dir("kernel")?.join("init/overmount_rootfs.o");
-    let out = Command::new("size").arg("-A").arg(&object).output()?;
+    let out = tool("size").arg("-A").arg(&object).output()?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let size = |name: &str| -> u64 {
         let line = text
@@ -118,7 +118,7 @@ fn stock_kernel_cannot_pivot() -> Outcome {
         sizes.push(fs::metadata(image(kernel))?.len());
     }
     println!(
-        "bzImage: {} bytes, stock without CONFIG_RUST {}",
+        "image: {} bytes, stock without CONFIG_RUST {}",
         sizes[0], sizes[1]
     );
     Ok(())

@@ -19,7 +19,7 @@ mod security;
 mod selftest;
 mod verdict;
 
-use boot_tests::build_dir;
+use boot_tests::{arch, build_dir};
 use libtest_mimic::{Arguments, Completion, Trial};
 use std::{
     env, fs,
@@ -36,6 +36,8 @@ struct Case {
     quick: bool,
     /// What it counts, for the table of `make counts`.
     counts: Option<&'static str>,
+    /// Why it is run on x86_64 only.
+    x86_only: Option<&'static str>,
 }
 
 impl Case {
@@ -50,6 +52,15 @@ impl Case {
             run: Box::new(run),
             quick: false,
             counts: None,
+            x86_only: None,
+        }
+    }
+
+    /// It is left out on other architectures, for the reason given, and does not count as passed.
+    fn x86_only(self, why: &'static str) -> Self {
+        Case {
+            x86_only: Some(why),
+            ..self
         }
     }
 
@@ -166,9 +177,10 @@ fn main() {
         .flat_map(|(_, cases)| cases)
         .map(|case| {
             let (name, quick) = (case.name, case.quick);
-            let run = move || match late() {
-                true => Ok(Completion::ignored_with("no time left")),
-                false => case.prove().map(|()| Completion::Completed),
+            let run = move || match case.x86_only {
+                Some(why) if arch().name != "x86_64" => Ok(Completion::ignored_with(why)),
+                _ if late() => Ok(Completion::ignored_with("no time left")),
+                _ => case.prove().map(|()| Completion::Completed),
             };
             Trial::ignorable_test(name, run).with_ignored_flag(!quick)
         })

@@ -4,7 +4,7 @@
 //! not written here.
 
 use crate::{verdict::*, Case};
-use boot_tests::{accelerator, build_dir, image, kernel_dir, Machine};
+use boot_tests::{accelerator, build_dir, image, kernel_dir, project_dir, Machine};
 use libtest_mimic::Failed;
 use std::{collections::BTreeMap, fs, process::Command};
 
@@ -33,8 +33,8 @@ fn results(console: &str) -> BTreeMap<String, Fact> {
 
 /// Runs vmtest.sh of the assembled tree; returns its exit status and what it printed.
 fn vmtest(arguments: &[&str]) -> Result<(Option<i32>, String), Failed> {
-    let selftest = "linux/tools/testing/selftests/filesystems/empty_rootfs/vmtest.sh";
-    let out = Command::new(build_dir().join(selftest))
+    let selftest = "build/linux/tools/testing/selftests/filesystems/empty_rootfs/vmtest.sh";
+    let out = Command::new(project_dir().join(selftest))
         .args(arguments)
         .env("ACCEL", accelerator())
         .output()?;
@@ -116,7 +116,7 @@ fn selftest_runs_in_virtme_ng() -> Outcome {
 }
 
 fn vng(arguments: &[&str], status: i32, expected: fn(&str) -> Fact) -> Outcome {
-    let out = Command::new(build_dir().join("../scripts/vng"))
+    let out = Command::new(project_dir().join("scripts/vng"))
         .args(arguments)
         .output()?;
     let output = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
@@ -145,7 +145,7 @@ fn selftest_prints_valid_tap() -> Outcome {
     let (_, output) = vmtest_on("kernel", &[])?;
     let file = build_dir().join("tmp/selftest.tap");
     fs::write(&file, &output)?;
-    let kunit = build_dir().join("linux/tools/testing/kunit/kunit.py");
+    let kunit = project_dir().join("build/linux/tools/testing/kunit/kunit.py");
     let tap = "use TAP::Parser; my $p = TAP::Parser->new({source => $ARGV[0]}); $p->run; \
                die join(qq{\\n}, $p->parse_errors) if $p->parse_errors; \
                die 'failed' if $p->has_problems; print 'passed ', scalar($p->passed), qq{\\n};";
@@ -188,32 +188,33 @@ fn containers_start_on_nullfs_too() -> Outcome {
 }
 
 pub fn cases() -> Vec<Case> {
+    let vmtest = "vmtest.sh starts machines of x86_64 only";
     vec![
         Case::new(
             "selftest_agrees_with_nullfs",
             "all facts hold here and on Linux 7, and are skipped without either feature",
             selftest_agrees_with_nullfs,
-        ),
+        ).x86_only(vmtest),
         Case::new(
             "selftest_fails_where_the_feature_is_required",
             "REQUIRE=1 turns the skips into failures",
             selftest_fails_where_the_feature_is_required,
-        ).quick(),
+        ).quick().x86_only(vmtest),
         Case::new(
             "selftest_runs_in_virtme_ng",
             "in virtme-ng what lies below is the same, and what needs an initramfs is skipped",
             selftest_runs_in_virtme_ng,
-        ),
+        ).x86_only("virtme-ng shares the root of this machine, which is x86_64"),
         Case::new(
             "vmtest_builds_a_kernel",
             "vmtest.sh -b builds a kernel from the tree and the test's own configuration, and all facts hold",
             vmtest_builds_a_kernel,
-        ),
+        ).x86_only(vmtest),
         Case::new(
             "selftest_prints_valid_tap",
             "kunit.py and Perl's TAP::Parser understand what it prints",
             selftest_prints_valid_tap,
-        ).quick(),
+        ).quick().x86_only(vmtest),
         Case::new(
             "containers_start_on_nullfs_too",
             "containers start on Linux 7 as they do here, and find an empty directory below",
