@@ -14,6 +14,7 @@ help:
 	@echo 'make test-all  prove everything, in more than an hour; make test-rest what test leaves out'
 	@echo 'make mutants   break the feature on purpose, and see which test catches it; T=no_seal one way'
 	@echo 'make soak      boot 500 times, or N=50'
+	@echo 'make bench     measure what it costs and saves; T=memory one part, SIZES="1 8" MiB instead of all'
 	@echo 'make counts    print how much of each kind these have tried, as a table'
 	@echo 'make kselftest run the selftest of the series, as a kernel developer would'
 	@echo 'make vng       run it in virtme-ng, on the root of this machine'
@@ -24,7 +25,7 @@ help:
 	@echo 'make docs      build the pages of the series as HTML; the last line is the path'
 	@echo 'make clean     remove everything that was generated'
 
-boot shell test test-rest mutants counts kselftest vng check docs kernel deb series:
+boot shell test test-rest mutants bench counts kselftest vng check docs kernel deb series:
 	$(call LOCKED,scripts/run $@ $(T))
 
 test-all: test test-rest counts
@@ -36,4 +37,4 @@ soak:
 clean:
 	rm -rf build
 
-.PHONY: help boot shell test test-rest test-all mutants soak counts kselftest vng check docs kernel deb series clean
+.PHONY: help boot shell test test-rest test-all mutants bench soak counts kselftest vng check docs kernel deb series clean

@@ -13,6 +13,8 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <dirent.h>
 #include <unistd.h>
@@ -20,6 +22,32 @@
 static void report(const char *what, long result)
 {
 	printf("%s: %s\n", what, result < 0 ? strerrorname_np(errno) : "ok");
+}
+
+/*
+ * How many instructions it took to get here, if the machine counts them as its time, and how much memory is
+ * free, in KiB: also what each CPU keeps for itself, which can be an eighth of all and counts as used.
+ */
+static void now(const char *where)
+{
+	unsigned long pages, kept = 0;
+	struct sysinfo info;
+	char line[80];
+	FILE *zones;
+
+#ifdef __x86_64__
+	printf("instructions %s: %llu\n", where, __builtin_ia32_rdtsc());
+#endif
+	if (access("/proc/zoneinfo", F_OK))
+		mount("proc", "/proc", "proc", 0, NULL);
+	zones = fopen("/proc/zoneinfo", "r");
+	while (zones && fgets(line, sizeof(line), zones))
+		if (sscanf(line, " count: %lu", &pages) == 1)
+			kept += pages;
+	if (zones)
+		fclose(zones);
+	sysinfo(&info);
+	printf("free %s: %lu\n", where, info.freeram * info.mem_unit / 1024 + kept * getpagesize() / 1024);
 }
 
 /* What all tmpfs hold, once nothing of the old root is in use any more. */
@@ -30,6 +58,7 @@ static void left(void)
 
 	mkdir("/proc", 0555);
 	report("proc", mount("proc", "/proc", "proc", 0, NULL));
+	now("after");
 	meminfo = fopen("/proc/meminfo", "r");
 	while (meminfo && fgets(line, sizeof(line), meminfo))
 		if (!strncmp(line, "Shmem:", 6))
@@ -38,7 +67,8 @@ static void left(void)
 	reboot(RB_AUTOBOOT);
 }
 
-static void pivot(const char *fs_type)
+/* With PID 1 goes the old root: unmounted, or deleted file by file. */
+static void pivot(const char *fs_type, int by_switch_root)
 {
 	int from, to, console;
 
@@ -52,6 +82,9 @@ static void pivot(const char *fs_type)
 		;
 	close(from);
 	close(to);
+	now("before");
+	if (by_switch_root)
+		execl("/bin/busybox", "switch_root", "-c", "/dev/console", "/new", "/probe", "left", NULL);
 	report("chdir", chdir("/new"));
 	report("pivot_root", syscall(SYS_pivot_root, ".", "."));
 	report("umount", umount2(".", MNT_DETACH));
@@ -99,13 +132,32 @@ static void bottom(void)
 	report("remount", mount(NULL, "/", NULL, MS_REMOUNT, NULL));
 }
 
-/* As PID 1: how many instructions it took to get here, if the machine counts them as its time. */
+/* As PID 1. */
 static void count(void)
 {
-#ifdef __x86_64__
-	printf("instructions: %llu\n", __builtin_ia32_rdtsc());
-#endif
+	now("to PID 1");
 	execl("/init", "/init", NULL);
+}
+
+/* As PID 1: when could a container start? */
+static void ready(int copied)
+{
+	now("to PID 1");
+	printf("payload: %s\n", access("/payload/end", F_OK) ? "not whole" : "whole");
+	if (!fork()) {
+		if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		    mount("/tmp", "/tmp", NULL, MS_BIND, NULL) || chdir("/tmp"))
+			perror("ready");
+		report("pivot", syscall(SYS_pivot_root, ".", "."));
+		_exit(0);
+	}
+	wait(NULL);
+	now("to pivot");
+	/* The kernel hands its unknown parameters on. */
+	if (getenv("copy") && !copied)
+		execl("/init", "/init", NULL);
+	puts("SCENARIO-END ready");
+	reboot(RB_AUTOBOOT);
 }
 
 /* Prints a file's SELinux label, or sets it. */
@@ -146,11 +198,17 @@ int main(int argc, char **argv)
 	else if (strstr(argv[0], "helper") || strstr(argv[0], "modprobe"))
 		helper();
 	else if (argc > 1 && !strcmp(argv[1], "pivot"))
-		pivot(argc > 2 ? argv[2] : "tmpfs");
+		pivot(argc > 2 ? argv[2] : "tmpfs", 0);
+	else if (argc > 1 && !strcmp(argv[1], "switch_root"))
+		pivot("tmpfs", 1);
 	else if (argc > 1 && !strcmp(argv[1], "bottom"))
 		bottom();
 	else if (strstr(argv[0], "tsc"))
 		count();
+	else if (strstr(argv[0], "ready"))
+		ready(argc > 1);
+	else if (argc > 2 && !strcmp(argv[1], "now"))
+		now(argv[2]);
 	else if (argc > 1 && !strcmp(argv[1], "left"))
 		left();
 	else if (argc > 2 && !strcmp(argv[1], "label"))

@@ -168,6 +168,48 @@ copy() {
 	exec busybox switch_root /copy /init
 }
 
+# The same of what "make bench" brings, by the ways of images in the field.
+copied() {
+	busybox mkdir /copy
+	# shellcheck disable=SC2154 # kernel parameters that the kernel does not know
+	busybox mount -t tmpfs ${size:+-o size="$size"} copy /copy
+	busybox mkdir /copy/proc /copy/sys /copy/dev /copy/run /copy/tmp
+	# shellcheck disable=SC2154
+	case $copy in
+	cp)	busybox cp -a /bin /init /probe /ready /scenarios.sh /payload /copy/ ;;
+	tar)	busybox tar -c -C / bin init probe ready scenarios.sh payload | busybox tar -x -C /copy ;;
+	esac
+	exec busybox switch_root /copy /ready copied
+}
+
+# Containers that stay, on a host with some mounts: what there is with so many, and what one more takes.
+many() {
+	cgroups
+	# shellcheck disable=SC2154 # kernel parameters that the kernel does not know
+	for n in $(busybox seq "$host"); do
+		busybox mkdir -p "/host/$n"
+		busybox mount -t tmpfs tmpfs "/host/$n"
+	done
+	busybox sed -i 's|"/bin/hello"|"/bin/probe", "hold"|' /bundle/config.json
+	busybox mkfifo /tmp/hold
+	exec 9<>/tmp/hold
+	here 0
+	for n in $(busybox seq 200); do
+		case $n in 10 | 50 | 100 | 180 | 200) /probe now "before $n" ;; esac
+		# shellcheck disable=SC2154
+		/usr/bin/crun run ${no_pivot:+--no-pivot} --detach --bundle /bundle "c$n" </tmp/hold >/tmp/log 2>&1 ||
+			busybox cat /tmp/log
+		case $n in 10 | 50 | 100 | 180 | 200) here "$n" ;; esac
+	done
+	echo "running: $(busybox pidof probe | busybox wc -w)"
+}
+here() { # here N
+	/probe now "with $1"
+	echo 1 >/sys/kernel/slab/mnt_cache/shrink
+	echo "mounts with $1: $(busybox cut -d ' ' -f 1 /sys/kernel/slab/mnt_cache/objects)"
+	busybox awk -v n="$1" '/^(Slab|Percpu|KernelStack|PageTables):/ { sum += $2 } END { print "kernel with " n ": " sum }' /proc/meminfo
+}
+
 # What comes after PID 1 has gone on to an init proper, which starts init.sh again.
 started() {
 	[ $$ != 1 ] || return
@@ -202,6 +244,7 @@ minikube_copying() {
 
 # PID 1 itself moves to a new root.
 pivot_by_hand() { exec /probe pivot; }
+switch_root_by_hand() { exec /probe switch_root; }
 pivot_by_hand_on_ramfs() { facts; exec /probe pivot ramfs; }
 
 bottom() { /probe bottom; }

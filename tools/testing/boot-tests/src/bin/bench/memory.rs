@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The smallest machine that still boots.
+
+use crate::{
+    boots::{sizes, Side},
+    commas, dir, each, keep,
+    payload::{Files, Payload},
+    plot::{self, Axes, Line},
+    table, Result,
+};
+use std::{collections::BTreeMap, fs};
+
+/// tmpfs holds half of memory by default.
+const LIMITS: [(&str, &str); 2] = [
+    ("half of memory", ""),
+    ("95 %", "initramfs_options=size=95% size=95%"),
+];
+
+fn boots(side: Side, payload: &Payload, options: &str, mib: u64) -> Result<bool> {
+    let mut machine = side.machine(payload, mib, options)?;
+    machine.may_hang = true;
+    Ok(side.is_ready(&machine.boot()?))
+}
+
+/// The least number of MiB for which `works` holds, which is somewhere below `enough`.
+fn least(guess: u64, enough: u64, works: impl Fn(u64) -> Result<bool>) -> Result<u64> {
+    let (mut fails, mut holds) = (0, enough);
+    let mut next = guess;
+    let mut step = 1;
+    // Away from the guess in growing steps, until both sides are known.
+    loop {
+        if works(next)? {
+            holds = next;
+            next = next.saturating_sub(step).max(1);
+        } else {
+            fails = next;
+            next += step;
+        }
+        if fails > 0 && holds < enough {
+            break;
+        }
+        if next >= enough {
+            return Err(format!("not even {enough} MiB are enough").into());
+        }
+        step *= 2;
+    }
+    while holds - fails > 1 {
+        let middle = (holds + fails) / 2;
+        match works(middle)? {
+            true => holds = middle,
+            false => fails = middle,
+        }
+    }
+    Ok(holds)
+}
+
+pub fn run() -> Result<String> {
+    let mut payloads = Vec::new();
+    for mib in sizes()? {
+        for compressed in [false, true] {
+            payloads.push(Payload {
+                mib,
+                files: Files::Large,
+                compressed,
+            });
+        }
+    }
+    for compressed in [false, true] {
+        payloads.push(Payload {
+            mib: 64,
+            files: Files::Small,
+            compressed,
+        });
+    }
+    for payload in &payloads {
+        payload.initrd()?;
+    }
+    let mut jobs = Vec::new();
+    for payload in &payloads {
+        for (limit, options) in LIMITS {
+            jobs.push((payload, limit, options));
+        }
+    }
+    let found = each(&jobs, |(payload, limit, options)| {
+        let archive = fs::metadata(payload.initrd()?)?.len() >> 20;
+        let enough = 4 * payload.mib + 512;
+        let guess = match *limit {
+            "95 %" => payload.mib + archive + 40,
+            _ => (payload.mib + archive + 40).max(2 * payload.mib + 40),
+        };
+        let off = least(guess, enough, |mib| boots(Side::Off, payload, options, mib))?;
+        let on = least(off, enough, |mib| boots(Side::On, payload, options, mib))?;
+        let cp = least((2 * payload.mib + 40).max(off), enough, |mib| {
+            boots(Side::Cp, payload, options, mib)
+        })?;
+        Ok([off, on, cp])
+    })?;
+
+    let mut values = BTreeMap::new();
+    let mut rows = Vec::new();
+    let mut apart = 0;
+    for ((payload, limit, _), [off, on, cp]) in jobs.iter().zip(&found) {
+        apart = apart.max(on.abs_diff(*off));
+        rows.push(format!(
+            "{} | {limit} | {} | {} | {} | {}",
+            payload.describe(),
+            commas(*off),
+            commas(*on),
+            commas(*cp),
+            commas(cp.saturating_sub(*on))
+        ));
+        if payload.files == Files::Large {
+            values.insert(
+                format!("on {} {} {limit}", payload.mib, payload.compressed),
+                *on,
+            );
+            values.insert(
+                format!("cp {} {} {limit}", payload.mib, payload.compressed),
+                *cp,
+            );
+        }
+    }
+    keep("memory", &values)?;
+    let line = |name: &str, limit: &str, side: usize| Line {
+        name: name.into(),
+        points: jobs
+            .iter()
+            .zip(&found)
+            .filter(|((payload, l, _), _)| {
+                payload.compressed && payload.files == Files::Large && *l == limit
+            })
+            .map(|((payload, ..), least)| (payload.mib as f64, least[side] as f64))
+            .collect(),
+    };
+    plot::linear(
+        &dir().join("memory.svg"),
+        &Axes {
+            title: "The smallest machine on which a container pivots",
+            x: "size of the initramfs, MiB, in an archive half as long",
+            y: "memory, MiB",
+        },
+        &[
+            line("copied into a tmpfs, each of 95 %", "95 %", 2),
+            line("EMPTY_ROOTFS, tmpfs of half of memory", "half of memory", 1),
+            line("EMPTY_ROOTFS, tmpfs of 95 %", "95 %", 1),
+        ],
+    )?;
+    Ok(format!(
+        "The smallest `-m` of QEMU, in MiB, with which all files arrive and PID 1 runs; with the copy, with \
+         which it is complete as well. It is the same with the option and without, within {apart} MiB. \
+         tmpfs takes at most half of memory, unless `initramfs_options=size=95%` says otherwise (for the \
+         copy, its own option). While the kernel unpacks, the archive is there as well as the files.\n\n{}\n\
+         ![memory](memory.svg)\n",
+        table(
+            "payload | files | compression | tmpfs takes | empty_rootfs=0 | on | cp -a | more than on",
+            &rows
+        )
+    ))
+}
