@@ -98,6 +98,16 @@ fn nothing_is_resident_and_little_is_there() -> Outcome {
         1..=1024 => {}
         _ => return Err(text.into()),
     }
+    // The stock kernel's messages stay, ours do not.
+    let object = object.with_file_name("initramfs.o");
+    let out = tool("readelf")
+        .args(["-p", ".rodata.str1.1", "-p", ".rodata.str1.8"])
+        .arg(object)
+        .output()?;
+    let strings = String::from_utf8_lossy(&out.stdout);
+    if !strings.contains("rootfs image is not initramfs") || strings.contains("empty_rootfs:") {
+        return Err(strings.into());
+    }
     match resident {
         true => Err(text.into()),
         false => Ok(()),
