@@ -21,26 +21,60 @@ fn sections(object: &Path) -> Result<BTreeMap<String, u64>> {
     }
 }
 
+/// How long the strings in `object` are that name its sources. They depend on where it was built.
+fn names_of_sources(object: &Path) -> Result<u64> {
+    let out = tool("objcopy")
+        .args(["-O", "binary", "--only-section=.rodata.str1.1"])
+        .arg(object)
+        .arg("/dev/stdout")
+        .output()?;
+    let strings = out.stdout.split(|byte| *byte == 0);
+    let names = strings.filter(|string| string.starts_with(b"../"));
+    Ok(names.map(|name| name.len() as u64 + 1).sum())
+}
+
+/// What a section ends up in, if it is loaded.
+fn place(section: &str) -> Option<usize> {
+    let begins = |starts: &[&str]| starts.iter().any(|start| section.starts_with(start));
+    match section {
+        _ if begins(&[
+            ".debug",
+            ".discard",
+            ".comment",
+            ".note",
+            ".export_symbol",
+            "Total",
+        ]) =>
+        {
+            None
+        }
+        _ if begins(&[".init", ".con_initcall", ".exit"]) => Some(4),
+        _ if section.contains("text") => Some(0),
+        _ if begins(&[".data", ".ref.data"]) => Some(2),
+        _ if begins(&[".bss"]) => Some(3),
+        _ => Some(1),
+    }
+}
+
 pub fn run() -> Result<String> {
     let kernels = [
         ("stock", "off", "not there"),
         ("rust", "on", "off"),
         ("kernel", "on", "on"),
     ];
-    let columns = [
-        ".text",
-        ".rodata",
-        ".data",
-        ".bss",
-        ".init.text",
-        ".init.data",
-    ];
     let mut rows = Vec::new();
     let mut before: Vec<u64> = Vec::new();
     for (name, rust, option) in kernels {
-        let sections = sections(&kernel_dir(name)?.join("vmlinux"))?;
-        let mut sizes = vec![fs::metadata(image(name))?.len()];
-        sizes.extend(columns.map(|section| sections.get(section).copied().unwrap_or(0)));
+        // In vmlinux, code is filled up to 2 MiB.
+        let object = kernel_dir(name)?.join("vmlinux.o");
+        let mut sizes = vec![0; 5];
+        for (section, size) in sections(&object)? {
+            if let Some(place) = place(&section) {
+                sizes[place] += size;
+            }
+        }
+        sizes[1] -= names_of_sources(&object)?;
+        sizes.insert(0, fs::metadata(image(name))?.len());
         let cells = sizes
             .iter()
             .enumerate()
@@ -66,11 +100,12 @@ pub fn run() -> Result<String> {
         .map(|(name, size)| format!("`{name}` | {}", commas(*size)))
         .collect();
     Ok(format!(
-        "{}, in bytes, each row with the difference from the one above. What begins with `.init` is freed \
-         after boot.\n\n{}\nThe feature's own object, `init/overmount_rootfs.o`, holds\n\n{}",
+        "{}, in bytes, each row with the difference from the one above. The image is the file that is \
+         booted; the rest is what vmlinux is linked from, less the names of source files, which depend on \
+         where it is built. `.init` is freed after boot.\n\n{}\nThe feature's own object, `init/overmount_rootfs.o`, holds\n\n{}",
         arch().name,
         table(
-            &format!("CONFIG_RUST | EMPTY_ROOTFS | image | {}", columns.join(" | ")),
+            "CONFIG_RUST | EMPTY_ROOTFS | image | text | read-only data | data | bss | .init",
             &rows
         ),
         table("section | bytes", &own)
