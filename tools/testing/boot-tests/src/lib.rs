@@ -168,6 +168,12 @@ impl Machine {
             self.scenario,
             self.params
         );
+        // In threads of their own many CPUs mostly wait for one that the host does not run now.
+        let host = thread::available_parallelism().map_or(1, usize::from);
+        let accelerator = match accelerator {
+            "tcg" if self.cpus as usize > 2 * host => "tcg,thread=single",
+            other => other,
+        };
         let machine = [
             "-accel",
             accelerator,

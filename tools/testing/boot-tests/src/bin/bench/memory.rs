@@ -85,9 +85,10 @@ pub fn run() -> Result<String> {
     let found = each(&jobs, |(payload, limit, options)| {
         let archive = fs::metadata(payload.initrd()?)?.len() >> 20;
         let enough = 4 * payload.mib + 512;
+        // tmpfs counts as memory what does not hold the archive when it is mounted.
         let guess = match *limit {
-            "95 %" => payload.mib + archive + 40,
-            _ => (payload.mib + archive + 40).max(2 * payload.mib + 40),
+            "95 %" => payload.mib + archive + 27,
+            _ => 2 * payload.mib + archive + 24,
         };
         let off = least(guess, enough, |mib| boots(Side::Off, payload, options, mib))?;
         let on = least(off, enough, |mib| boots(Side::On, payload, options, mib))?;
