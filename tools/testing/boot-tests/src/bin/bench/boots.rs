@@ -10,7 +10,7 @@ use crate::{
     table, Result,
 };
 use boot_tests::{fact, Machine};
-use std::{collections::BTreeMap, env};
+use std::{collections::BTreeMap, env, time::Duration};
 
 pub const SIZES: [u64; 5] = [1, 8, 64, 256, 512];
 
@@ -88,6 +88,7 @@ impl Side {
         };
         machine.initrd = Some(payload.initrd()?);
         machine.memory = memory.try_into()?;
+        machine.deadline = Duration::from_secs(3600);
         Ok(machine)
     }
 
@@ -280,6 +281,7 @@ fn given_back(scenario: &'static str, params: &str, payload: &Payload) -> Result
     let mut machine = Machine::new(scenario, &format!("quiet {params}"));
     machine.initrd = Some(payload.initrd()?);
     machine.memory = ample(payload).try_into()?;
+    machine.deadline = Duration::from_secs(3600);
     let console = machine.boot_counting_instructions()?;
     let value = |name: &str| number(&console, fact(&console, name));
     let instructions = value("instructions after")? - value("instructions before")?;

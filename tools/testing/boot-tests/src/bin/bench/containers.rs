@@ -9,6 +9,7 @@ use crate::{
     table, Result,
 };
 use boot_tests::{fact, Machine};
+use std::time::Duration;
 
 const COUNTS: [u64; 5] = [10, 50, 100, 180, 200];
 const SIDES: [(&str, &str); 2] = [("--no-pivot", "empty_rootfs=0 no_pivot=1"), ("pivot", "")];
@@ -23,6 +24,7 @@ pub fn run() -> Result<String> {
         let mut machine = Machine::new("many", &format!("quiet slab_nomerge host={host} {params}"));
         machine.kernel = "slab";
         machine.memory = 2048;
+        machine.deadline = Duration::from_secs(3600);
         let console = machine.boot_counting_instructions()?;
         match fact(&console, "running") {
             Some("200") => Ok(console),

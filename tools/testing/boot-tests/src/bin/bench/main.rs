@@ -73,23 +73,34 @@ pub fn kept(part: &str, name: &str) -> Result<u64> {
     }
 }
 
-/// `f` of each job, in as many threads as there are CPUs.
+/// `f` of each job, in as many threads as there are CPUs, until one fails.
 pub fn each<T: Sync, R: Send>(jobs: &[T], f: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
     let next = AtomicUsize::new(0);
-    let results: Vec<_> = jobs.iter().map(|_| Mutex::new(None)).collect();
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(|| loop {
-                let n = next.fetch_add(1, Ordering::Relaxed);
-                let Some(job) = jobs.get(n) else { break };
-                *results[n].lock().expect("nobody panics with it") = Some(f(job));
-                eprintln!("bench: {} of {}", n + 1, jobs.len());
-            });
+    let done = Mutex::new(BTreeMap::new());
+    let work = || -> Result<()> {
+        loop {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = jobs.get(n) else {
+                return Ok(());
+            };
+            let result = f(job).inspect_err(|_| next.store(jobs.len(), Ordering::Relaxed))?;
+            let mut done = done.lock().expect("nobody panics with it");
+            done.insert(n, result);
+            eprintln!("bench: {} of {}", done.len(), jobs.len());
         }
-    });
-    let done =
-        |result: Mutex<Option<Result<R>>>| result.into_inner().expect("no panic").expect("ran");
-    results.into_iter().map(done).collect()
+    };
+    thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().expect("no panic"))
+    })?;
+    Ok(done
+        .into_inner()
+        .expect("nobody panics with it")
+        .into_values()
+        .collect())
 }
 
 /// With commas between the thousands.

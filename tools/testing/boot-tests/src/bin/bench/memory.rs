@@ -9,7 +9,7 @@ use crate::{
     plot::{self, Axes, Line},
     table, Result,
 };
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 /// tmpfs holds half of memory by default.
 const LIMITS: [(&str, &str); 2] = [
@@ -20,6 +20,7 @@ const LIMITS: [(&str, &str); 2] = [
 fn boots(side: Side, payload: &Payload, options: &str, mib: u64) -> Result<bool> {
     let mut machine = side.machine(payload, mib, options)?;
     machine.may_hang = true;
+    machine.deadline = Duration::from_secs(600);
     Ok(side.is_ready(&machine.boot()?))
 }
 
