@@ -234,9 +234,9 @@ pub fn run() -> Result<String> {
     plot::log_x(
         &dir().join("copying.svg"),
         &Axes {
-            title: "What copying the system makes of the boot",
+            title: "From power-on to the first container, if the system is copied",
             x: "size of the initramfs, MiB",
-            y: "instructions to the first container, EMPTY_ROOTFS = 1",
+            y: "instructions, without copying = 1",
         },
         &[
             line(

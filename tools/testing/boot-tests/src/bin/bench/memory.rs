@@ -19,8 +19,9 @@ const LIMITS: [(&str, &str); 2] = [
 
 fn boots(side: Side, payload: &Payload, options: &str, mib: u64) -> Result<bool> {
     let mut machine = side.machine(payload, mib, options)?;
+    // With next to no memory some stop early in the boot.
     machine.may_hang = true;
-    machine.deadline = Duration::from_secs(600);
+    machine.deadline = Duration::from_secs(60 + payload.mib);
     Ok(side.is_ready(&machine.boot()?))
 }
 
