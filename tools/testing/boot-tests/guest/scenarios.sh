@@ -5,6 +5,7 @@
 # What "/" is.
 facts() {
 	busybox awk '$2 == "/" { print "root: " $1 " " $3 " " $4 }' /proc/mounts
+	busybox awk '$5 == "/" { print "mount: " $1 ", parent " $2 }' /proc/self/mountinfo
 	# How many mounts can be seen from the root, besides the three of init.sh.
 	echo "pid 1: $(busybox cat /proc/1/comm) in $(busybox readlink /proc/1/cwd)"
 	echo "mounts: $(($(busybox wc -l </proc/mounts) - 3))"

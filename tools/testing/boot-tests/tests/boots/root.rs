@@ -3,7 +3,7 @@
 //! What the root is, what lies below it, and how it is asked for.
 
 use crate::{verdict::*, Case};
-use boot_tests::Machine;
+use boot_tests::{fact, Machine};
 
 fn rootfs_is_empty_and_sealed() -> Outcome {
     let sealed = [
@@ -30,9 +30,16 @@ fn rootfs_is_empty_and_sealed() -> Outcome {
 }
 
 fn root_is_tmpfs_named_rootfs() -> Outcome {
-    expect(&Machine::new("facts", ""), &ON)?;
-    expect(&Machine::new("facts", OFF), &STOCK)?;
-    Ok(())
+    let on = expect(&Machine::new("facts", ""), &ON)?;
+    let off = expect(&Machine::new("facts", OFF), &STOCK)?;
+    match (fact(&on, "mount"), fact(&off, "mount")) {
+        (Some(here), Some("1, parent 1"))
+            if here.ends_with(", parent 1") && here != "1, parent 1" =>
+        {
+            Ok(())
+        }
+        mounts => Err(format!("mounts: {mounts:?}").into()),
+    }
 }
 
 fn rootfstype_ramfs_gives_ramfs() -> Outcome {
@@ -94,7 +101,7 @@ pub fn cases() -> Vec<Case> {
         .quick(),
         Case::new(
             "root_is_tmpfs_named_rootfs",
-            "/ is a tmpfs named rootfs, and the log says so",
+            "/ is a tmpfs named rootfs, with an ID of its own and a parent that is not listed, and the log says so",
             root_is_tmpfs_named_rootfs,
         )
         .quick(),
