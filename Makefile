@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# The front door. KSRC=/path/to/linux uses your own 6.12 or 6.18 tree, ARCH=arm64 another architecture,
-# LLVM=-19 another compiler; V=1 shows commands.
+# The front door. KSRC=/path/to/linux uses your own 6.12 or 6.18 tree; V=1 shows commands. ARCH=arm64 and
+# LLVM=-19 name another architecture and compiler; neither has booted yet.
 
 ARCH ?= x86_64
 export KSRC ARCH LLVM V
