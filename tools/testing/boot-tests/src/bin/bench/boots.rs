@@ -132,9 +132,9 @@ fn ample(payload: &Payload) -> u64 {
     payload.mib * 4 + 512
 }
 
-fn boot(side: Side, payload: &Payload) -> Result<Seen> {
+fn boot_with(side: Side, payload: &Payload, options: &str) -> Result<Seen> {
     let console = side
-        .machine(payload, ample(payload), "")?
+        .machine(payload, ample(payload), options)?
         .boot_counting_instructions()?;
     if !side.is_ready(&console) {
         return Err(format!("{console}\n{side:?} with {payload:?} did not get ready").into());
@@ -145,6 +145,21 @@ fn boot(side: Side, payload: &Payload) -> Result<Seen> {
         free_at_pid_1: number(&console, fact(&console, "free to PID 1"))?,
         free_at_pivot: number(&console, last(&console, "free to pivot"))?,
     })
+}
+
+/// A boot; of the two that are compared to a thousandth, the middle one of three, whose command lines have
+/// other lengths: where a tick of the timer falls makes as much of a difference.
+fn boot(side: Side, payload: &Payload) -> Result<Seen> {
+    if !matches!(side, Side::On | Side::Off) {
+        return boot_with(side, payload, "");
+    }
+    let seen: Result<Vec<Seen>> = ["", "length=2", "length=three"]
+        .into_iter()
+        .map(|options| boot_with(side, payload, options))
+        .collect();
+    let mut seen = seen?;
+    seen.sort_by_key(|seen| seen.to_pid_1);
+    Ok(seen[1])
 }
 
 fn ratio(a: u64, b: u64) -> String {
@@ -256,8 +271,8 @@ pub fn run() -> Result<String> {
 
     let files = "payload | files | compression";
     Ok(format!(
-        "Guest instructions, counted by QEMU's `-icount shift=0`. {} boots were made twice: {same} of them \
-         gave the same numbers.\n\n\
+        "Guest instructions, counted by QEMU's `-icount shift=0`. {} were counted twice: {same} of them gave \
+         the same numbers. With the option on and with `empty_rootfs=0` they are the middle of three boots.\n\n\
          To PID 1. The kernel with the option on takes at most {worst:.5} times what it takes with \
          `empty_rootfs=0`. The stock kernel is without the option and without Rust; nullfs is Linux 7, \
          another kernel with costs of its own.\n\n{}\n\
