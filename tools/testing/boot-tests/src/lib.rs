@@ -26,7 +26,7 @@ const KVM_PROBE: Duration = Duration::from_secs(15);
 pub struct Arch {
     /// What the kernel calls it.
     pub name: &'static str,
-    /// The emulator and its machine.
+    /// The emulator and its machine; none if the kernel is a program.
     qemu: &'static [&'static str],
     /// Kernel parameters.
     params: &'static str,
@@ -38,7 +38,7 @@ pub struct Arch {
     pub call_size: u32,
 }
 
-const ARCHES: [Arch; 2] = [
+const ARCHES: [Arch; 4] = [
     Arch {
         name: "x86_64",
         qemu: &["qemu-system-x86_64", "-cpu", "max"],
@@ -65,7 +65,34 @@ const ARCHES: [Arch; 2] = [
         calls: &["bl", "b"],
         call_size: 4,
     },
+    Arch {
+        name: "riscv",
+        qemu: &["qemu-system-riscv64", "-machine", "virt"],
+        params: "console=ttyS0",
+        result: "$a0",
+        return_address: "$ra",
+        // The second half of a call to somewhere far.
+        calls: &["jal", "jalr", "j", "jr"],
+        call_size: 4,
+    },
+    Arch {
+        name: "um",
+        qemu: &[],
+        // Its only console writes to standard output. It would name a root, which makes rootfs a ramfs.
+        params: "con0=null,fd:1 con=null noreboot rootfstype=tmpfs",
+        result: "$rax",
+        return_address: "*(long *)$rsp",
+        calls: &["call", "jmp"],
+        call_size: 5,
+    },
 ];
+
+impl Arch {
+    /// Whether the kernel is a program that runs as it is, not a machine's.
+    pub fn is_program(&self) -> bool {
+        self.qemu.is_empty()
+    }
+}
 
 /// The architecture that `ARCH` names.
 pub fn arch() -> &'static Arch {
@@ -168,12 +195,27 @@ impl Machine {
 
     fn command_with(&self, accelerator: &str) -> Vec<String> {
         // A CPU for which the host has no time now is not one that hangs.
-        let append = format!(
-            "{} panic=-1 rcupdate.rcu_cpu_stall_suppress=1 scenario={} {}",
-            arch().params,
-            self.scenario,
-            self.params
+        let params = format!(
+            "panic=-1 rcupdate.rcu_cpu_stall_suppress=1 scenario={} {}",
+            self.scenario, self.params
         );
+        let image = image(self.kernel).display().to_string();
+        if arch().is_program() {
+            // Processes in it do not have the memory where glibc would have the host's kernel write.
+            let mut args: Vec<String> = vec![
+                "env".into(),
+                "GLIBC_TUNABLES=glibc.pthread.rseq=0".into(),
+                image,
+                format!("mem={}M", self.memory),
+                format!("uml_dir={}", env::temp_dir().display()),
+            ];
+            if let Some(initrd) = &self.initrd {
+                args.push(format!("initrd={}", initrd.display()));
+            }
+            args.extend(arch().params.split(' ').map(String::from));
+            args.push(params);
+            return args;
+        }
         let accelerator = match accelerator {
             "tcg" if self.one_thread => "tcg,thread=single",
             other => other,
@@ -200,7 +242,7 @@ impl Machine {
             "-smp".into(),
             self.cpus.to_string(),
             "-kernel".into(),
-            image(self.kernel).display().to_string(),
+            image,
         ]);
         if let Some(initrd) = &self.initrd {
             args.extend(["-initrd".into(), initrd.display().to_string()]);
@@ -209,7 +251,7 @@ impl Machine {
             let drive = format!("file={},format=raw,if=virtio,snapshot=on", disk.display());
             args.extend(["-drive".into(), drive]);
         }
-        args.extend(["-append".into(), append]);
+        args.extend(["-append".into(), format!("{} {params}", arch().params)]);
         args
     }
 

@@ -55,8 +55,12 @@ fn demo() -> Result<(), String> {
 fn shell() -> Result<(), String> {
     let mut command = Machine::new("shell", "quiet").command();
     // Ctrl-C is for the guest, and Ctrl-A X for QEMU.
-    for arg in command.iter_mut().filter(|arg| *arg == "stdio") {
-        *arg = "mon:stdio".into();
+    for arg in &mut command {
+        match &**arg {
+            "stdio" => *arg = "mon:stdio".into(),
+            "con0=null,fd:1" => *arg = "con0=fd:0,fd:1".into(),
+            _ => {}
+        }
     }
     Err(Command::new(&command[0])
         .args(&command[1..])

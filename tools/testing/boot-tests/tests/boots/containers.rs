@@ -21,6 +21,30 @@ fn pivots(scenario: &'static str, error: &str) -> Outcome {
     pivots_on(Machine::new(scenario, ""), error)
 }
 
+fn containers_pivot_on_linux_6_18() -> Outcome {
+    let mut machine = Machine::new("containers", "");
+    let hello =
+        ["runc", "crun", "bubblewrap"].map(|name| format!("{name}: hello from a container"));
+    expect(
+        &machine,
+        &[
+            "Linux version 6.18.",
+            IS_ON,
+            &hello[0],
+            &hello[1],
+            &hello[2],
+        ],
+    )?;
+    machine.params = OFF.into();
+    let errors = [
+        "Linux version 6.18.",
+        "pivot_root .: invalid argument",
+        "bubblewrap: bwrap: pivot_root: Invalid argument",
+    ];
+    expect(&machine, &errors)?;
+    Ok(())
+}
+
 /// The same with an initramfs that `script` makes at `$1`.
 fn pivots_with(scenario: &'static str, error: &str, script: &str) -> Outcome {
     let mut machine = Machine::new(scenario, "");
@@ -175,6 +199,13 @@ pub fn cases() -> Vec<Case> {
             "bubblewrap_user",
             "pivot_root: Invalid argument",
         ).quick(),
+        Case::new(
+            "containers_pivot_on_linux_6_18",
+            "the other long-term kernel, by patches of its own, starts containers by pivot_root; only where KSRC= names its tree",
+            containers_pivot_on_linux_6_18,
+        )
+        .quick()
+        .linux_6_18(),
         Case::new(
             "nspawn_works",
             "systemd-nspawn, which does without pivot_root where it fails, starts a container as on a stock boot",

@@ -180,6 +180,7 @@ pub fn cases() -> Vec<Case> {
             "the root is the new one at the instant that helpers are enabled",
             helpers_are_enabled_after_the_root_is_final,
         )
-        .quick(),
+        .quick()
+        .machine_only("gdb takes part by way of the emulator"),
     ]
 }

@@ -7,7 +7,7 @@ use libtest_mimic::Failed;
 use std::{path::PathBuf, process::Command};
 
 /// Runs a shell script in [`build_dir()`], with `$1` the path of `tmp/NAME`, which it has to make. It
-/// finds our own scripts like any command.
+/// finds our own scripts like any command, and what goes into a guest in `$guest`.
 pub fn make(name: &str, script: &str) -> Result<PathBuf, Failed> {
     let file = build_dir().join("tmp").join(name);
     let scripts = project_dir().join("scripts");
@@ -19,6 +19,10 @@ pub fn make(name: &str, script: &str) -> Result<PathBuf, Failed> {
             "sh",
         ])
         .arg(&file)
+        .env(
+            "guest",
+            project_dir().join("tools/testing/boot-tests/guest"),
+        )
         .current_dir(build_dir())
         .output()?;
     match out.status.success() && file.exists() {

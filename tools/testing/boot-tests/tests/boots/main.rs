@@ -19,7 +19,7 @@ mod security;
 mod selftest;
 mod verdict;
 
-use boot_tests::{arch, build_dir};
+use boot_tests::{arch, build_dir, kernel_dir};
 use libtest_mimic::{Arguments, Completion, Trial};
 use std::{
     env, fs,
@@ -38,6 +38,10 @@ struct Case {
     counts: Option<&'static str>,
     /// Why it is run on x86_64 only.
     x86_only: Option<&'static str>,
+    /// Why it is not run where the kernel is a program.
+    machine_only: Option<&'static str>,
+    /// Whether it is about Linux 6.18, for which there is no package.
+    linux_6_18: bool,
 }
 
 impl Case {
@@ -53,6 +57,38 @@ impl Case {
             quick: false,
             counts: None,
             x86_only: None,
+            machine_only: None,
+            linux_6_18: false,
+        }
+    }
+
+    fn linux_6_18(self) -> Self {
+        Case {
+            linux_6_18: true,
+            ..self
+        }
+    }
+
+    /// It is left out, for the reason given, where the kernel is a program.
+    fn machine_only(self, why: &'static str) -> Self {
+        Case {
+            machine_only: Some(why),
+            ..self
+        }
+    }
+
+    /// Why it is left out here.
+    fn left_out(&self) -> Option<&'static str> {
+        match (self.x86_only, self.machine_only) {
+            (Some(why), _) if arch().name != "x86_64" => Some(why),
+            (_, Some(why)) if arch().is_program() => Some(why),
+            _ if arch().is_program() && !self.quick => {
+                Some("where the kernel is a program the quick set is run")
+            }
+            _ if self.linux_6_18 && !release().starts_with("6.18.") => {
+                Some("SKIP: KSRC= does not name a tree of Linux 6.18")
+            }
+            _ => late().then_some("no time left"),
         }
     }
 
@@ -142,6 +178,14 @@ fn page_is_up_to_date(page: &str) -> Outcome {
     }
 }
 
+/// What our kernel calls itself.
+fn release() -> String {
+    let file = kernel_dir("kernel").map(|dir| dir.join("include/config/kernel.release"));
+    file.ok()
+        .and_then(|file| fs::read_to_string(file).ok())
+        .unwrap_or_default()
+}
+
 /// Whether it is past `UNTIL`, in seconds since the epoch. What has not begun by then is left out.
 fn late() -> bool {
     let until = env::var("UNTIL").ok().and_then(|text| text.parse().ok());
@@ -177,10 +221,9 @@ fn main() {
         .flat_map(|(_, cases)| cases)
         .map(|case| {
             let (name, quick) = (case.name, case.quick);
-            let run = move || match case.x86_only {
-                Some(why) if arch().name != "x86_64" => Ok(Completion::ignored_with(why)),
-                _ if late() => Ok(Completion::ignored_with("no time left")),
-                _ => case.prove().map(|()| Completion::Completed),
+            let run = move || match case.left_out() {
+                Some(why) => Ok(Completion::ignored_with(why)),
+                None => case.prove().map(|()| Completion::Completed),
             };
             Trial::ignorable_test(name, run).with_ignored_flag(!quick)
         })

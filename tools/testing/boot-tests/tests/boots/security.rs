@@ -10,7 +10,7 @@ use libtest_mimic::Failed;
 /// initramfs.
 fn machine(scenario: &'static str, params: &str, script: &str) -> Result<Machine, Failed> {
     let script = format!(
-        "guest=../tools/testing/boot-tests/guest; {script}
+        "{script}
         echo \"$list\" >$1.list; cp guest.cpio $1; kernel/usr/gen_init_cpio $1.list >>$1"
     );
     let mut machine = Machine::new(scenario, params);
