@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-# The front door. KSRC=/path/to/linux uses your own 6.12 or 6.18 tree; V=1 shows commands. ARCH=arm64 and
-# LLVM=-19 name another architecture and compiler; neither has booted yet.
+# The front door. KSRC=/path/to/linux uses your own 6.12 or 6.18 tree; V=1 shows commands. LLVM=-19 names
+# another compiler, and ARCH another architecture: one of these.
 
 ARCH ?= x86_64
+ARCHES = arm64 riscv64 um loongarch64
 export KSRC ARCH LLVM V
 LOCKED = @mkdir -p build && flock -n -E 75 build/.lock $(1) || \
 	{ [ $$? != 75 ] || echo "make: another make runs in this checkout; wait for it" >&2; exit 1; }
@@ -10,8 +11,13 @@ LOCKED = @mkdir -p build && flock -n -E 75 build/.lock $(1) || \
 help:
 	@echo 'make boot      show containers pivoting on a machine that runs from its initramfs'
 	@echo 'make shell     the same machine with a shell; leave it with "exit" or Ctrl-A X'
-	@echo 'make test      prove the main things; T=runc runs all tests that match'
-	@echo 'make test-all  prove everything, in more than an hour; make test-rest what test leaves out'
+	@echo 'make test      prove the main things; T=runc runs all tests that match; ARCH=um is the fastest'
+	@echo 'make test-all  prove everything, in hours: test, test-rest, test-arches, compilers, drift'
+	@echo 'make test-rest prove what test leaves out, in more than an hour'
+	@echo 'make test-arches  the same as test on $(ARCHES)'
+	@echo 'make compilers build with old and new compilers, and prove the main things with each'
+	@echo 'make drift     apply the series to all releases of 6.12 that are to be had'
+	@echo 'make clean-debian  do "make boot" and "make test" in a new Debian 13 and 12; as root'
 	@echo 'make mutants   break the feature on purpose, and see which test catches it; T=no_seal one way'
 	@echo 'make soak      boot 500 times, or N=50'
 	@echo 'make bench     measure what it costs and saves; T=memory one part, SIZES="1 8" MiB instead of all'
@@ -25,10 +31,13 @@ help:
 	@echo 'make docs      build the pages of the series as HTML; the last line is the path'
 	@echo 'make clean     remove everything that was generated'
 
-boot shell test test-rest mutants bench counts kselftest vng check docs kernel deb series:
+boot shell test test-rest mutants bench counts kselftest vng check docs kernel deb series compilers drift clean-debian:
 	$(call LOCKED,scripts/run $@ $(T))
 
-test-all: test test-rest counts
+test-all: test test-rest counts test-arches compilers drift
+
+test-arches:
+	@for arch in $(ARCHES); do $(MAKE) --no-print-directory test ARCH=$$arch || exit 1; done
 
 soak: export N ?= 500
 soak:
@@ -37,4 +46,5 @@ soak:
 clean:
 	rm -rf build
 
-.PHONY: help boot shell test test-rest test-all mutants bench soak counts kselftest vng check docs kernel deb series clean
+.PHONY: help boot shell test test-rest test-all test-arches mutants bench soak counts kselftest vng check docs \
+	kernel deb series compilers drift clean-debian clean
