@@ -17,7 +17,7 @@ help:
 	@echo 'make test-arches  the same as test on $(ARCHES)'
 	@echo 'make compilers build with old and new compilers, and prove the main things with each'
 	@echo 'make drift     apply the series to all releases of 6.12 that are to be had'
-	@echo 'make clean-debian  do "make boot" and "make test" in a new Debian 13 and 12; as root'
+	@echo 'make clean-debian  do "make boot" and "make test" in a new Debian 13 and 12, as root; T=trixie in one'
 	@echo 'make mutants   break the feature on purpose, and see which test catches it; T=no_seal one way'
 	@echo 'make soak      boot 500 times, or N=50'
 	@echo 'make bench     measure what it costs and saves; T=memory one part, SIZES="1 8" MiB instead of all'
