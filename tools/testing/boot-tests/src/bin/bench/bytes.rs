@@ -23,14 +23,18 @@ fn sections(object: &Path) -> Result<BTreeMap<String, u64>> {
 
 /// How long the strings in `object` are that name its sources. They depend on where it was built.
 fn names_of_sources(object: &Path) -> Result<u64> {
-    let out = tool("objcopy")
-        .args(["-O", "binary", "--only-section=.rodata.str1.1"])
-        .arg(object)
-        .arg("/dev/stdout")
-        .output()?;
-    let strings = out.stdout.split(|byte| *byte == 0);
-    let names = strings.filter(|string| string.starts_with(b"../"));
-    Ok(names.map(|name| name.len() as u64 + 1).sum())
+    let mut size = 0;
+    for section in [".rodata.str1.1", ".rodata.str1.8"] {
+        let out = tool("objcopy")
+            .args(["-O", "binary", "--only-section", section])
+            .arg(object)
+            .arg("/dev/stdout")
+            .output()?;
+        let strings = out.stdout.split(|byte| *byte == 0);
+        let names = strings.filter(|string| string.starts_with(b"../"));
+        size += names.map(|name| name.len() as u64 + 1).sum::<u64>();
+    }
+    Ok(size)
 }
 
 /// What a section ends up in, if it is loaded.
