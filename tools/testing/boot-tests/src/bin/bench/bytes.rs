@@ -47,6 +47,7 @@ fn place(section: &str) -> Option<usize> {
             ".comment",
             ".note",
             ".export_symbol",
+            ".llvm_addrsig",
             "Total",
         ]) =>
         {
