@@ -24,7 +24,7 @@ fn sections(object: &Path) -> Result<BTreeMap<String, u64>> {
 /// How long the strings in `object` are that name its sources. They depend on where it was built.
 fn names_of_sources(object: &Path) -> Result<u64> {
     let mut size = 0;
-    for section in [".rodata.str1.1", ".rodata.str1.8"] {
+    for section in [".rodata.str", ".rodata.str1.1", ".rodata.str1.8"] {
         let out = tool("objcopy")
             .args(["-O", "binary", "--only-section", section])
             .arg(object)
