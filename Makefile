@@ -5,6 +5,8 @@
 ARCH ?= x86_64
 ARCHES = arm64 riscv64 um loongarch64
 export KSRC ARCH LLVM V
+# The scripts read what make prints; with -C make 4.3 names directories as well, in spite of -s.
+MAKEFLAGS += --no-print-directory
 LOCKED = @mkdir -p build && flock -n -E 75 build/.lock $(1) || \
 	{ [ $$? != 75 ] || echo "make: another make runs in this checkout; wait for it" >&2; exit 1; }
 
@@ -37,7 +39,7 @@ boot shell test test-rest mutants bench counts kselftest vng check docs kernel d
 test-all: test test-rest counts test-arches compilers drift
 
 test-arches:
-	@for arch in $(ARCHES); do $(MAKE) --no-print-directory test ARCH=$$arch || exit 1; done
+	@for arch in $(ARCHES); do $(MAKE) test ARCH=$$arch || exit 1; done
 
 soak: export N ?= 500
 soak:
