@@ -39,6 +39,7 @@ fn containers_pivot_on_linux_6_18() -> Outcome {
     let errors = [
         "Linux version 6.18.",
         "pivot_root .: invalid argument",
+        "crun: pivot_root: Invalid argument",
         "bubblewrap: bwrap: pivot_root: Invalid argument",
     ];
     expect(&machine, &errors)?;

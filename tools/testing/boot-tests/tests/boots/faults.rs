@@ -20,11 +20,14 @@ fn calls() -> Result<&'static [Call], Failed> {
 fn read_calls() -> Result<Vec<Call>, Box<dyn Error>> {
     // On riscv there are labels where functions begin.
     let without_labels = build_dir().join("tmp/calls");
-    tool("objcopy")
+    let status = tool("objcopy")
         .arg("--discard-locals")
         .arg(kernel_dir("kernel")?.join("vmlinux"))
         .arg(&without_labels)
         .status()?;
+    if !status.success() {
+        return Err(format!("objcopy of vmlinux: {status}").into());
+    }
     let out = tool("objdump")
         .args(["-d", "--no-show-raw-insn", "--disassemble=overmount_rootfs"])
         .arg(without_labels)

@@ -194,7 +194,7 @@ fn late() -> bool {
 
 fn main() {
     let mut arguments = Arguments::from_args();
-    // Machines that take turns on the CPUs only get slower; programs wait for each other's disk as well.
+    // Machines that take turns on the CPUs only get slower; of programs four are a little faster than two.
     let threads = if arch().is_program() { 4 } else { 2 };
     arguments.test_threads.get_or_insert(threads);
     // What is slow comes late.
