@@ -1,86 +1,60 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Gives the initramfs a file system of its own on top of rootfs.
-//!
-//! rootfs can never be unmounted, so `pivot_root(2)` refuses to work for a system that runs from
-//! it. This mounts a new tmpfs (or ramfs, if rootfs is one) over rootfs before the initramfs is
-//! unpacked, makes it the root of all tasks, and seals the rootfs below, which stays empty.
+//! Lets `pivot_root(2)` work for a system that runs from its initramfs: mounts a tmpfs (or ramfs)
+//! over rootfs, which can never be unmounted, makes it the root of PID 1, and seals rootfs below.
 
-use core::{mem, slice};
 use kernel::{
     bindings,
-    error::{code::ENOENT, Error},
+    ffi::c_char,
     init_c_str,
-    init_memory::InitMemory,
-    init_pr_info, init_pr_warn,
-    init_syscalls::{self, MS_STRICTATIME},
-    path::{EntryName, Path},
-    str::CStr,
+    init_context::InitContext,
+    init_syscalls,
+    path::Path,
+    prelude::*, //
 };
 
-/// Mounts a new root over rootfs, enters it and seals rootfs.
+/// Mounts a new root over rootfs, enters it and seals rootfs. `options` are the mount options of
+/// the new root, or null.
 ///
 /// On failure one warning tells the step and the error, everything is as it was before, and the
 /// initramfs can be unpacked into rootfs.
 ///
-/// The new root gets the mount options of `initramfs_options=`.
-///
 /// # Safety
 ///
-/// * Init memory must not have been freed, nor be freed before this returns.
-/// * The current task must share its root with PID 1, and rootfs must be that root.
+/// * It must be called by boot code, from a task that may sleep and shares its `fs_struct` with
+///   PID 1, while `/` is rootfs.
+/// * Nobody may meanwhile open `/`, ask for its flags, make files without a name in it, or change
+///   the flags of a mount on it.
+/// * `options` must be null or a C string that nobody changes meanwhile.
+// Not by #[export], which Linux 6.12 does not have.
 #[no_mangle]
 #[link_section = ".init.text"]
-pub unsafe extern "C" fn overmount_rootfs() {
-    // SAFETY: By the safety requirements init memory outlives this call, and so `init`.
-    let init = &unsafe { InitMemory::assume() };
-    // SAFETY: `init` proves that this `__initdata` is still there; nothing else uses it any more.
-    let options = unsafe { bindings::initramfs_options };
+pub unsafe extern "C" fn overmount_rootfs(options: *const c_char) {
+    // SAFETY: By the safety requirements, until this returns.
+    let init = unsafe { InitContext::assume() };
     let options = if options.is_null() {
         &[]
     } else {
-        // SAFETY: This is a part of the command line, with so many bytes before the NUL.
-        unsafe { slice::from_raw_parts(options.cast(), bindings::strlen(options) as usize) }
+        // SAFETY: By the safety requirements it is a C string, with so many bytes before the NUL.
+        unsafe { core::slice::from_raw_parts(options, bindings::strlen(options) as usize) }
     };
-    let subject = init_c_str!(init, "empty_rootfs");
 
-    let mut entry = [0; mem::size_of::<EntryName>()];
-    match overmount(init, options, &mut entry) {
-        Ok(fs_type) => init_pr_info!(init, subject, init_c_str!(init, "on, root is"), fs_type),
-        Err(Failure {
-            what,
-            object,
-            error,
-        }) => init_pr_warn!(init, subject, what, object, error),
-    }
+    // SAFETY: By the safety requirements.
+    report(init, unsafe { overmount(init, options) });
 }
 
-/// What could not be done, to what, and why.
-struct Failure<'a> {
-    what: &'a CStr,
-    object: &'a CStr,
-    error: Error,
-}
+type Failure<'a> = (&'a CStr, Error); // What could not be done, and why.
 
-/// Everything that can fail comes first and is undone by leaving this function.
+/// Returns the type of the new root. What can fail comes first, and is undone by leaving early.
+///
+/// # Safety
+///
+/// As for [`overmount_rootfs()`].
 #[inline(always)]
-fn overmount<'a>(
-    init: &'a InitMemory,
-    options: &[u8],
-    entry: &'a mut EntryName,
-) -> Result<&'a CStr, Failure<'a>> {
+unsafe fn overmount<'a>(init: &'a InitContext, options: &[u8]) -> Result<&'a CStr, Failure<'a>> {
     let root = init_c_str!(init, "/");
-    let rootfs_name = init_c_str!(init, "rootfs");
-    let failure = |what, object| {
-        move |error| Failure {
-            what,
-            object,
-            error,
-        }
-    };
-
-    let rootfs =
-        Path::lookup_dir(root).map_err(failure(init_c_str!(init, "off, cannot look up"), root))?;
+    let rootfs = Path::lookup_dir(init, root)
+        .map_err(|error| (init_c_str!(init, "cannot look up /"), error))?;
     let fs_type = if rootfs.is_tmpfs() {
         init_c_str!(init, "tmpfs")
     } else {
@@ -88,22 +62,43 @@ fn overmount<'a>(
     };
 
     // From here on nobody can put anything into rootfs that would then be out of reach.
-    let frozen = rootfs.freeze_empty(entry).map_err(|entry| Failure {
-        what: init_c_str!(init, "off, rootfs already has"),
-        object: entry,
-        error: Error::from_errno(-(bindings::ENOTEMPTY as i32)),
-    })?;
+    // SAFETY: rootfs is a tmpfs or a ramfs, and the rest is by the safety requirements.
+    let immutable = unsafe { rootfs.make_immutable() }
+        .map_err(|error| (init_c_str!(init, "rootfs is not empty"), error))?;
     // rootfs itself has no relatime either.
-    init_syscalls::mount(init, rootfs_name, root, fs_type, MS_STRICTATIME, options)
-        .map_err(failure(init_c_str!(init, "off, cannot mount"), fs_type))?;
+    let flags = init_syscalls::MS_STRICTATIME;
+    let source = init_c_str!(init, "rootfs");
+    init_syscalls::mount(init, source, root, fs_type, flags, options)
+        .map_err(|error| (init_c_str!(init, "cannot mount the new root"), error))?;
     // Without one somebody has unmounted it again, and there is nothing to undo.
     let new_root = rootfs
         .covering_mount()
-        .ok_or(ENOENT)
-        .map_err(failure(init_c_str!(init, "off, cannot enter"), fs_type))?;
+        .ok_or((init_c_str!(init, "cannot enter the new root"), ENOENT))?;
 
-    // The point of commitment. What "/.." leads to is now "/".
-    new_root.enter();
-    frozen.seal();
+    // The point of commitment: rootfs cannot be unmounted, so its successor must not be either.
+    // SAFETY: By the safety requirements.
+    unsafe { new_root.set_locked() };
+    new_root.enter(init);
+    immutable.seal();
     Ok(fs_type)
+}
+
+/// Tells the outcome in one line, by formats that are freed after boot; those of `pr_info!` and
+/// `pr_warn!` would stay, with up to 170 bytes.
+#[inline(always)]
+#[cfg_attr(not(CONFIG_PRINTK), allow(unused_variables))]
+fn report(init: &InitContext, outcome: Result<&CStr, Failure<'_>>) {
+    #[cfg(CONFIG_PRINTK)]
+    match outcome {
+        Ok(fs_type) => {
+            let fmt = init_c_str!(init, "\x016empty_rootfs: on, root is %s\n");
+            // SAFETY: The format takes a C string, and gets one.
+            unsafe { bindings::_printk(fmt.as_char_ptr(), fs_type.as_char_ptr()) };
+        }
+        Err((step, error)) => {
+            let fmt = init_c_str!(init, "\x014empty_rootfs: off, %s: error %d\n");
+            // SAFETY: The format takes a C string and an integer, and gets them.
+            unsafe { bindings::_printk(fmt.as_char_ptr(), step.as_char_ptr(), error.to_errno()) };
+        }
+    }
 }

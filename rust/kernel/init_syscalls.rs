@@ -6,97 +6,83 @@
 
 use crate::{
     bindings,
-    error::{code::*, to_result, Result},
-    ffi::c_void,
-    init_memory::InitMemory,
+    error::to_result,
+    ffi::c_ulong,
+    init_context::InitContext,
     page::PAGE_SIZE,
-    str::CStr,
+    prelude::*, //
 };
-use core::ptr::{self, NonNull};
+use core::ptr;
 
 /// Mount flag: update access times on every access, as a mount made by the kernel itself does.
-pub const MS_STRICTATIME: usize = bindings::MS_STRICTATIME as usize;
+pub const MS_STRICTATIME: c_ulong = bindings::MS_STRICTATIME as c_ulong;
 
-/// Mounts a new instance of file system type `fs_type` on the directory `dir`.
-///
-/// `source` is what `/proc/mounts` shows as the device, `flags` are `MS_*`, and `options` are the
-/// comma-separated options of `fs_type`, or nothing.
+/// Does what `mount(2)` does, by `init_mount()` in `fs/init.c`: without any of `MS_BIND`, `MS_MOVE`
+/// and the like in `flags`, mounts a new instance of `fs_type` on the directory `dir`. `source` is
+/// what `/proc/mounts` shows as the device, `options` are those of `fs_type`, separated by commas.
 ///
 /// # Errors
 ///
-/// * `E2BIG` if `options` do not fit into a page.
-/// * `ENOMEM` if memory runs out.
-/// * `ENODEV` if `fs_type` is not registered, and whatever else `mount(2)` gives.
+/// `E2BIG` if `options` do not fit into a page, `ENODEV` if `fs_type` is not registered, `ENOMEM`,
+/// and whatever else `mount(2)` gives.
 ///
-/// Wraps `init_mount()` in `fs/init.c`.
+/// # Examples
+///
+/// ```
+/// use kernel::{error::code::ENODEV, init_c_str, init_context::InitContext, init_syscalls};
+///
+/// # #[inline(never)] #[link_section = ".ref.text"] // What C calls `__ref`.
+/// fn mount_nosuchfs(init: &InitContext) -> Result {
+///     let (root, nosuchfs) = (init_c_str!(init, "/"), init_c_str!(init, "nosuchfs"));
+///     init_syscalls::mount(init, nosuchfs, root, nosuchfs, 0, &[])
+/// }
+///
+/// # // SAFETY: PID 1 writes it, and waits for KUnit; which can run this again, much later.
+/// # if unsafe { kernel::bindings::system_state } > 1 { return; }
+/// // SAFETY: KUnit has a kernel thread run this, and waits for it, while the kernel boots.
+/// assert_eq!(mount_nosuchfs(unsafe { InitContext::assume() }), Err(ENODEV));
+/// ```
 #[inline(always)]
 pub fn mount(
-    _init: &InitMemory,
+    _init: &InitContext,
     source: &CStr,
     dir: &CStr,
     fs_type: &CStr,
-    flags: usize,
+    flags: c_ulong,
     options: &[u8],
 ) -> Result {
-    let page = if options.is_empty() {
-        None
-    } else {
-        Some(OptionsPage::new(options)?)
-    };
-    let data = page
-        .as_ref()
-        .map_or(ptr::null_mut(), |page| page.0.as_ptr());
+    let (mut page, mut data) = (ptr::null_mut(), ptr::null_mut::<u8>());
+    if options.len() >= PAGE_SIZE {
+        return Err(E2BIG);
+    }
+    if !options.is_empty() {
+        // SAFETY: `_init` proves that this task may sleep.
+        page = unsafe { bindings::alloc_pages(bindings::GFP_KERNEL | bindings::__GFP_ZERO, 0) };
+        if page.is_null() {
+            return Err(ENOMEM);
+        }
+        // `path_mount()` wants a page of its own, as parsing takes the options apart.
+        // SAFETY: The page is new, and longer than the options.
+        unsafe {
+            data = bindings::kmap_local_page(page).cast();
+            ptr::copy_nonoverlapping(options.as_ptr(), data, options.len());
+        }
+    }
 
-    // SAFETY: The strings are NUL-terminated, `data` is null or a page, all live until the call
-    // returns, and `_init` proves that this `__init` function is still there.
+    // SAFETY: The strings are NUL-terminated, `data` is null or a page, and `_init` proves that
+    // this `__init` function is still there. If there is a page, it was allocated and mapped above.
     to_result(unsafe {
-        bindings::init_mount(
+        let result = bindings::init_mount(
             source.as_char_ptr(),
             dir.as_char_ptr(),
             fs_type.as_char_ptr(),
-            flags as _,
-            data,
-        )
-    })
-}
-
-/// A page with mount options: `path_mount()` ends them at the last byte of the page that they are
-/// in, and parsing takes them apart.
-///
-/// # Invariants
-///
-/// Points to `PAGE_SIZE` bytes from the slab allocator, which this value owns.
-struct OptionsPage(NonNull<c_void>);
-
-impl OptionsPage {
-    #[inline(always)]
-    fn new(options: &[u8]) -> Result<Self> {
-        if options.len() >= PAGE_SIZE {
-            return Err(E2BIG);
+            flags,
+            data.cast(),
+        );
+        if !page.is_null() {
+            bindings::kunmap_local(data.cast());
+            bindings::__free_pages(page, 0);
         }
-        // SAFETY: Without an old allocation this is a plain one.
-        let page = unsafe {
-            bindings::krealloc(
-                ptr::null(),
-                PAGE_SIZE,
-                bindings::GFP_KERNEL | bindings::__GFP_ZERO,
-            )
-        };
-        // INVARIANT: Allocated just now.
-        let page = Self(NonNull::new(page).ok_or(ENOMEM)?);
-
-        // SAFETY: The page is new, and longer than the options.
-        unsafe {
-            ptr::copy_nonoverlapping(options.as_ptr(), page.0.as_ptr().cast(), options.len())
-        };
-        Ok(page)
-    }
-}
-
-impl Drop for OptionsPage {
-    #[inline(always)]
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants.
-        unsafe { bindings::kfree(self.0.as_ptr()) };
-    }
+        result
+    })
 }

@@ -8,39 +8,50 @@
 
 use crate::{
     bindings,
-    error::{to_result, Result},
-    ffi::c_char,
-    str::CStr,
+    error::to_result,
+    ffi::c_int,
+    init_context::InitContext,
+    prelude::*, //
 };
 use core::{
-    mem::{self, offset_of, MaybeUninit},
-    ptr::addr_of_mut,
-    slice,
+    marker::PhantomData,
+    mem::MaybeUninit,
+    ptr::addr_of_mut, //
 };
 
-/// Room for the name of a directory entry, as long as most of them are.
-pub type EntryName = [c_char; 40];
-
-/// A place in the mount tree.
+/// A directory in the mount tree.
 ///
 /// # Invariants
 ///
-/// Holds a reference to the mount and one to the dentry, which is positive.
+/// Holds a reference to the mount and one to the dentry, which is a directory's.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{c_str, init_context::InitContext, path::Path};
+///
+/// # // SAFETY: PID 1 writes it, and waits for KUnit; which can run this again, much later.
+/// # if unsafe { kernel::bindings::system_state } > 1 { return Ok(()); }
+/// // SAFETY: KUnit has a kernel thread run this, and waits for it, while the kernel boots.
+/// let init = unsafe { InitContext::assume() };
+/// let root = Path::lookup_dir(init, c_str!("/"))?;
+/// assert!(root.covering_mount().is_none());
+/// # Ok::<(), Error>(())
+/// ```
 pub struct Path(bindings::path);
 
 impl Path {
-    /// Looks up the directory `name`, following symbolic links and mounts.
+    /// Looks up the directory `name` by `kern_path()` in `fs/namei.c`, following symbolic links and
+    /// mounts, but not a mount on the root itself.
     ///
     /// # Errors
     ///
     /// `ENOENT`, `ENOTDIR`, `ENOMEM`, and whatever else a path walk gives.
-    ///
-    /// Wraps `kern_path()` in `fs/namei.c`.
     #[inline(always)]
-    pub fn lookup_dir(name: &CStr) -> Result<Self> {
+    pub fn lookup_dir(_init: &InitContext, name: &CStr) -> Result<Self> {
         let mut path = MaybeUninit::uninit();
 
-        // SAFETY: `name` is NUL-terminated and `path` is writable.
+        // SAFETY: `name` and `path` are valid, and `_init` proves that there is an `fs_struct`.
         to_result(unsafe {
             bindings::kern_path(
                 name.as_char_ptr(),
@@ -49,15 +60,12 @@ impl Path {
             )
         })?;
         // SAFETY: `kern_path()` succeeded, so it has filled in `path`.
-        // INVARIANT: And it took both references, to a positive dentry.
+        // INVARIANT: And taken both references, to a directory.
         Ok(Self(unsafe { path.assume_init() }))
     }
 
-    /// Returns the root of the mount that covers this path, if there is one.
-    ///
-    /// This is how a path walk enters a mount. It needs no memory and cannot fail.
-    ///
-    /// Wraps `follow_down_one()` in `fs/namei.c`.
+    /// Returns the root of the mount that covers this path, if there is one, by
+    /// `follow_down_one()` in `fs/namei.c`, as a path walk does. Needs no memory.
     #[inline(always)]
     pub fn covering_mount(&self) -> Option<Self> {
         // SAFETY: By the type invariants, `self.0` is valid.
@@ -65,17 +73,27 @@ impl Path {
         // INVARIANT: `path_get()` took both references.
         let mut path = Self(self.0);
 
-        // SAFETY: `path` is valid, and its references go over to the path that replaces it.
+        // SAFETY: `path` is valid, and its references go over to what replaces it, a mount's root.
         (unsafe { bindings::follow_down_one(&mut path.0) } != 0).then_some(path)
     }
 
-    /// Makes this path the root and working directory of the current task and of all tasks that
-    /// share its `fs_struct`. Cannot fail.
+    /// Locks the mount of this path in its place, by `MNT_LOCKED` of `include/linux/mount.h`: it
+    /// can be neither unmounted nor moved, and `pivot_root(2)` hands the lock on to the next root.
     ///
-    /// Wraps `set_fs_pwd()` and `set_fs_root()` in `fs/fs_struct.c`.
+    /// # Safety
+    ///
+    /// Nobody else may change the flags of this mount meanwhile; `mount_lock` is not taken.
     #[inline(always)]
-    pub fn enter(&self) {
-        // SAFETY: `current` is valid, a task that runs has an `fs_struct`, and both functions take
+    pub unsafe fn set_locked(&self) {
+        // SAFETY: The mount is valid, and others only read its flags: the old or the new word.
+        unsafe { (*self.0.mnt).mnt_flags |= bindings::MNT_LOCKED as c_int };
+    }
+
+    /// Makes this path the root and working directory of the current task and of all tasks that
+    /// share its `fs_struct`, PID 1 among them, by functions of `fs/fs_struct.c`.
+    #[inline(always)]
+    pub fn enter(&self, _init: &InitContext) {
+        // SAFETY: `_init` proves that `current` has an `fs_struct`, and both functions take
         // references of their own to the path, which is valid by the type invariants.
         unsafe {
             let fs = (*bindings::get_current()).fs;
@@ -84,70 +102,41 @@ impl Path {
         }
     }
 
-    /// Tells whether this path is on a tmpfs.
+    /// Returns whether this path is on a tmpfs.
     #[inline(always)]
     pub fn is_tmpfs(&self) -> bool {
         // SAFETY: By the type invariants, mount and superblock are valid.
         unsafe { (*(*self.0.mnt).mnt_sb).s_magic as u32 == bindings::TMPFS_MAGIC }
     }
 
-    /// Makes this directory immutable, provided that there is nothing in it.
-    ///
-    /// It is made mutable again when the result is dropped.
-    ///
-    /// Only what is in the dentry cache is looked at, which is everything on tmpfs and ramfs.
+    /// Makes this directory, if it is empty, immutable until the result is dropped, by
+    /// `simple_empty()` in `fs/libfs.c` and `inode_set_flags()` in `fs/inode.c`.
     ///
     /// # Errors
     ///
-    /// If there is something in the directory: the name of one entry, which is put into `name` and
-    /// cut off where that ends.
+    /// `ENOTEMPTY` if there is something in the directory, `EBUSY` if it is immutable already.
     ///
-    /// Wraps `simple_empty()` in `fs/libfs.c` and `inode_set_flags()` in `fs/inode.c`.
+    /// # Safety
+    ///
+    /// The directory must be on a tmpfs or ramfs, which keep all entries in the dentry cache. As
+    /// long as the result lives nobody else may have it open, make a file without a name in it
+    /// (`O_TMPFILE`), or ask for its flags (`vfs_fileattr_get()`), which take no lock of the inode.
     #[inline(always)]
-    pub fn freeze_empty<'a>(&self, name: &'a mut EntryName) -> Result<FrozenDir<'_>, &'a CStr> {
+    pub unsafe fn make_immutable(&self) -> Result<ImmutableDir<'_>> {
         let inode = LockedInode::new(self);
 
-        // SAFETY: By the type invariants the dentry is valid.
-        if unsafe { bindings::simple_empty(self.0.dentry) } == 0 {
-            return Err(self.first_entry(name));
-        }
-        // SAFETY: The inode is valid and locked.
-        unsafe { bindings::inode_set_flags(inode.0, IMMUTABLE, IMMUTABLE) };
-        // INVARIANT: The directory is empty and immutable now.
-        Ok(FrozenDir(self))
-    }
-
-    /// Returns the name of the first entry of this directory.
-    #[inline(always)]
-    fn first_entry<'a>(&self, name: &'a mut EntryName) -> &'a CStr {
-        // SAFETY: By the type invariants the dentry is valid. While `d_lock` is held its children
-        // and their names stay in place. `name` is `name.len()` bytes long.
+        // SAFETY: By the type invariants the dentry is valid, and so is the inode, which is locked.
         unsafe {
-            let lock = addr_of_mut!((*self.0.dentry).d_lockref).cast();
-            // A `struct lockref` begins with its lock.
-            bindings::spin_lock(lock);
-            let mut node = (*self.0.dentry).d_children.first;
-            while !node.is_null() {
-                // Not by container_of!(), part of which is not inlined in every kernel.
-                let child = node.cast::<u8>().sub(offset_of!(bindings::dentry, d_sib));
-                let child = child.cast::<bindings::dentry>();
-                if !(*child).d_inode.is_null() && !(*child).d_hash.pprev.is_null() {
-                    // In some kernels it is in a union that has no name.
-                    let entry = child.cast::<u8>().add(bindings::DENTRY_NAME);
-                    let entry = (*entry.cast::<bindings::qstr>()).name.cast();
-                    bindings::sized_strscpy(name.as_mut_ptr(), entry, name.len());
-                    break;
-                }
-                node = (*node).next;
+            if bindings::simple_empty(self.0.dentry) == 0 {
+                return Err(Error::from_errno(-(bindings::ENOTEMPTY as c_int)));
             }
-            bindings::spin_unlock(lock);
+            if (*inode.0).i_flags & bindings::S_IMMUTABLE != 0 {
+                return Err(EBUSY);
+            }
+            bindings::inode_set_flags(inode.0, bindings::S_IMMUTABLE, bindings::S_IMMUTABLE);
         }
-        // SAFETY: `sized_strscpy()` has put a NUL there, or else it is all zeroes.
-        unsafe {
-            let len = bindings::strlen(name.as_ptr()) as usize;
-            let bytes = slice::from_raw_parts(name.as_ptr().cast(), len.wrapping_add(1));
-            CStr::from_bytes_with_nul_unchecked(bytes)
-        }
+        // INVARIANT: By the safety requirements, and it has become immutable just now.
+        Ok(ImmutableDir(self))
     }
 }
 
@@ -163,67 +152,61 @@ impl Drop for Path {
 ///
 /// # Invariants
 ///
-/// The inode is valid, and this value holds `i_rwsem` for writing.
-struct LockedInode(*mut bindings::inode);
+/// The inode is valid during `'a`, and this value holds its `i_rwsem` for writing.
+struct LockedInode<'a>(*mut bindings::inode, PhantomData<&'a Path>);
 
-impl LockedInode {
-    /// Locks the inode of `path`, which must live as long as the lock is held.
+impl<'a> LockedInode<'a> {
     #[inline(always)]
-    fn new(path: &Path) -> Self {
-        // SAFETY: By the type invariants of `Path` the dentry is valid and has an inode.
-        let inode = unsafe { (*path.0.dentry).d_inode };
-        // SAFETY: The inode is valid. This is what `inode_lock()` does.
-        unsafe { bindings::down_write(&mut (*inode).i_rwsem) };
-        // INVARIANT: Locked just now.
-        Self(inode)
+    fn new(path: &'a Path) -> Self {
+        // SAFETY: By the type invariants of `Path`. This is what `inode_lock()` does.
+        // INVARIANT: Locked just now, and `path` keeps the inode in place.
+        unsafe {
+            let inode = (*path.0.dentry).d_inode;
+            bindings::down_write(addr_of_mut!((*inode).i_rwsem));
+            Self(inode, PhantomData)
+        }
     }
 }
 
-impl Drop for LockedInode {
+impl Drop for LockedInode<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: By the type invariants. This is what `inode_unlock()` does.
-        unsafe { bindings::up_write(&mut (*self.0).i_rwsem) };
+        unsafe { bindings::up_write(addr_of_mut!((*self.0).i_rwsem)) };
     }
 }
 
-const IMMUTABLE: u32 = bindings::S_IMMUTABLE;
-
-/// A directory that is empty and, for as long as this value lives, immutable.
+/// An empty directory that is immutable for as long as this value lives.
 ///
 /// # Invariants
 ///
-/// The directory is empty, and its inode has `S_IMMUTABLE`, which this value owns.
-pub struct FrozenDir<'a>(&'a Path);
+/// It is as [`Path::make_immutable()`] demands, with an `S_IMMUTABLE` that this value has set.
+#[must_use = "the directory is mutable again when this is dropped"]
+pub struct ImmutableDir<'a>(&'a Path);
 
-impl FrozenDir<'_> {
-    /// Makes the directory empty and immutable for good. Cannot fail.
-    ///
-    /// From now on it has no operation that could create, change or delete anything, or look
-    /// anything up; mounting on it works.
-    ///
-    /// Wraps `make_empty_dir_inode()` in `fs/libfs.c`.
+impl ImmutableDir<'_> {
+    /// Makes the directory empty and immutable for good, by `make_empty_dir_inode()` in
+    /// `fs/libfs.c`: it has no operation left but to be mounted on.
     #[inline(always)]
     pub fn seal(self) {
         let inode = LockedInode::new(self.0);
 
-        // SAFETY: The inode is valid and locked, and no operation that is going on can depend on
-        // the ones that are taken away: lookups find nothing before and after, and all others are
-        // refused for an immutable directory.
+        // SAFETY: The inode is valid and locked. An operation that is taken away is made under the
+        // lock, refused for an immutable directory, or ruled out by the type invariants.
         unsafe {
             bindings::make_empty_dir_inode(inode.0);
             bindings::inode_set_flags(inode.0, bindings::S_NOATIME, bindings::S_NOATIME);
         }
-        mem::forget(self);
+        core::mem::forget(self);
     }
 }
 
-impl Drop for FrozenDir<'_> {
+impl Drop for ImmutableDir<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         let inode = LockedInode::new(self.0);
 
         // SAFETY: The inode is valid and locked.
-        unsafe { bindings::inode_set_flags(inode.0, 0, IMMUTABLE) };
+        unsafe { bindings::inode_set_flags(inode.0, 0, bindings::S_IMMUTABLE) };
     }
 }

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The context of boot code.
+//!
+//! C header: [`include/linux/init.h`](srctree/include/linux/init.h)
+
+use crate::str::CStr;
+use core::marker::PhantomData;
+
+/// Proof that the current task runs boot code.
+///
+/// What C marks `__init` is gone after boot. Safe functions that need it take `&InitContext`, for
+/// which `unsafe` code has to vouch, and strings of [`init_c_str!`](crate::init_c_str) borrow it.
+///
+/// # Invariants
+///
+/// As long as a reference to this type lives, init memory is in place, and the current task is the
+/// one that made the reference, may sleep, and shares its `fs_struct` with PID 1.
+pub struct InitContext(PhantomData<*mut ()>);
+
+impl InitContext {
+    /// Vouches that the current task runs boot code.
+    ///
+    /// # Safety
+    ///
+    /// During `'a` the caller must be an `__init` function, or be waited for by one. The current
+    /// task must be able to sleep, and share its `fs_struct` with PID 1, which must exist.
+    #[inline(always)]
+    pub unsafe fn assume<'a>() -> &'a Self {
+        // INVARIANT: By the safety requirements.
+        &Self(PhantomData)
+    }
+
+    /// Makes `text`, which lies in init memory, borrow from this proof.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn c_str(&self, text: &'static CStr) -> &CStr {
+        text
+    }
+}
+
+/// Makes a `&CStr` of a string literal, whose bytes are freed with init memory: it borrows from
+/// the [`InitContext`](crate::init_context::InitContext) that is given first.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::{init_c_str, init_context::InitContext, str::CStr};
+///
+/// # #[inline(never)] #[link_section = ".ref.text"] // What C calls `__ref`.
+/// fn type_name(init: &InitContext) -> &CStr {
+///     init_c_str!(init, "tmpfs")
+/// }
+///
+/// # // SAFETY: PID 1 writes it, and waits for KUnit; which can run this again, much later.
+/// # if unsafe { kernel::bindings::system_state } > 1 { return; }
+/// // SAFETY: KUnit has a kernel thread run this, and waits for it, while the kernel boots.
+/// let name = type_name(unsafe { InitContext::assume() });
+/// assert_eq!(name.as_bytes_with_nul(), b"tmpfs\0");
+/// ```
+#[macro_export]
+macro_rules! init_c_str {
+    ($init:expr, $text:literal) => {{
+        let init: &$crate::init_context::InitContext = $init;
+        {
+            const TEXT: &[u8] = $crate::c_str!($text).as_bytes_with_nul();
+            #[link_section = ".init.rodata"]
+            static BYTES: [u8; TEXT.len()] = match TEXT.first_chunk() {
+                ::core::option::Option::Some(bytes) => *bytes,
+                ::core::option::Option::None => ::core::unreachable!(),
+            };
+            // SAFETY: `c_str!` has checked the bytes at compile time.
+            init.c_str(unsafe { $crate::str::CStr::from_bytes_with_nul_unchecked(&BYTES) })
+        }
+    }};
+}
