@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -30,6 +32,12 @@
 
 #ifndef FSCONFIG_CMD_CREATE
 #define FSCONFIG_CMD_CREATE 6
+#endif
+#ifndef NULL_FS_MAGIC
+#define NULL_FS_MAGIC 0x4E554C4C
+#endif
+#ifndef __NR_statmount
+#define __NR_statmount 457
 #endif
 
 static int pivot_root(const char *new_root, const char *put_old)
@@ -59,11 +67,10 @@ static int new_tmpfs(void)
 	return mnt;
 }
 
-/* The initramfs is what is mounted on "/" from the source "rootfs". */
-static bool root_is_initramfs(void)
+static bool root_is_named_rootfs(void)
 {
 	char line[4096], point[4096], source[256];
-	bool is_initramfs = false;
+	bool is_named_rootfs = false;
 	FILE *mounts;
 
 	mounts = fopen("/proc/self/mounts", "r");
@@ -72,48 +79,183 @@ static bool root_is_initramfs(void)
 	while (fgets(line, sizeof(line), mounts))
 		if (sscanf(line, "%255s %4095s", source, point) == 2 &&
 		    !strcmp(point, "/"))
-			is_initramfs = !strcmp(source, "rootfs");
+			is_named_rootfs = !strcmp(source, "rootfs");
 	fclose(mounts);
-	return is_initramfs;
+	return is_named_rootfs;
 }
 
 /*
- * Takes off all that is mounted on the bottom of the caller's own mount
- * namespace, and goes there. Returns how many mounts that were.
+ * What statmount() tells of a mount, as far as it is of interest here; the
+ * headers of older systems have neither.
  */
-static int go_to_the_bottom(void)
-{
-	int depth = 0, ns;
+struct mount_basics {
+	__u32 size, options;
+	__u64 mask;
+	__u32 dev_major, dev_minor;
+	__u64 magic;
+	__u32 flags, fs_type;
+	__u64 id, parent;
+};
 
-	ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
-	if (ns < 0)
+static int stat_mount(__u64 id, struct mount_basics *basics)
+{
+	struct {
+		__u32 size, spare;
+		__u64 id, param;
+	} request = { .size = 24, .id = id, .param = 3 /* SB_BASIC, MNT_BASIC */ };
+
+	return syscall(__NR_statmount, &request, basics, sizeof(*basics), 0);
+}
+
+/* How many mounts lie below the root; tells of the root and of the lowest. */
+static int mounts_below(struct mount_basics *root, struct mount_basics *lowest)
+{
+	struct statx stx;
+	int depth = 0;
+
+	if (statx(AT_FDCWD, "/", 0, 0x4000 /* MNT_ID_UNIQUE */, &stx) ||
+	    stat_mount(stx.stx_mnt_id, root))
 		return -1;
-	/* Entering a namespace, also one's own, leads to its topmost root. */
-	while (!umount2("/", MNT_DETACH)) {
-		if (setns(ns, CLONE_NEWNS))
+	for (*lowest = *root; lowest->parent != lowest->id; depth++)
+		if (stat_mount(lowest->parent, lowest))
 			return -1;
-		depth++;
-	}
-	close(ns);
 	return depth;
 }
 
-/* Without the feature the initramfs itself is at the bottom. */
-static bool initramfs_is_at_the_bottom(void)
+static bool at_the_bottom(void)
 {
-	int others = root_is_initramfs() ? 0 : 1;
+	struct mount_basics root, lowest;
+
+	return mounts_below(&root, &lowest) == 0;
+}
+
+static bool bottom_is_nullfs(void)
+{
+	struct mount_basics root, lowest;
+
+	return mounts_below(&root, &lowest) >= 0 &&
+	       lowest.magic == NULL_FS_MAGIC;
+}
+
+/*
+ * The initramfs is what is mounted on "/" from the source "rootfs", with just
+ * one mount below that is of another file system. Without either feature there
+ * is none below, unless somebody has mounted it a second time.
+ */
+static bool root_is_initramfs(void)
+{
+	struct mount_basics root, lowest;
+
+	return root_is_named_rootfs() && mounts_below(&root, &lowest) == 1 &&
+	       (root.dev_major != lowest.dev_major ||
+		root.dev_minor != lowest.dev_minor);
+}
+
+/* Opens the mount namespace of kdevtmpfs. */
+static int open_namespace_of_kdevtmpfs(void)
+{
+	struct dirent *entry;
+	char path[280], name[16];
+	int ns = -1;
+	FILE *comm;
+	DIR *proc;
+
+	proc = opendir("/proc");
+	if (!proc)
+		return -1;
+	while (ns < 0 && (entry = readdir(proc))) {
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		comm = fopen(path, "r");
+		if (!comm)
+			continue;
+		if (fscanf(comm, "%15s", name) == 1 && !strcmp(name, "kdevtmpfs")) {
+			snprintf(path, sizeof(path), "/proc/%s/ns/mnt", entry->d_name);
+			ns = open(path, O_RDONLY | O_CLOEXEC);
+		}
+		fclose(comm);
+	}
+	closedir(proc);
+	return ns;
+}
+
+/* Takes off all that can be taken off the caller's own mount namespace. */
+static int uncover(int proc)
+{
+	int ns;
+
+	ns = openat(proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (ns < 0)
+		return -1;
+	/* Entering a namespace, also one's own, leads to its topmost root. */
+	while (!umount2("/", MNT_DETACH))
+		if (setns(ns, CLONE_NEWNS))
+			return -1;
+	return close(ns);
+}
+
+/*
+ * Over nullfs, the initramfs can be taken off. Over a sealed rootfs it is
+ * locked, but kdevtmpfs has had a mount namespace of its own since before it
+ * was mounted, where just its devtmpfs lies over rootfs. Without kdevtmpfs
+ * nobody gets there.
+ */
+static int go_to_the_bottom(void)
+{
+	int proc, kdevtmpfs;
+
+	proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	kdevtmpfs = open_namespace_of_kdevtmpfs();
+	if (proc < 0 || new_mount_namespace() || uncover(proc))
+		return -1;
+	if (at_the_bottom())
+		return 0;
+	if (kdevtmpfs < 0 || setns(kdevtmpfs, CLONE_NEWNS) ||
+	    new_mount_namespace() || uncover(proc) || !at_the_bottom())
+		return -1;
+	return 0;
+}
+
+static bool is_empty(void)
+{
+	struct dirent *entry;
+	bool empty = true;
+	DIR *dir;
+
+	dir = opendir(".");
+	if (!dir)
+		return false;
+	while ((entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
+			empty = false;
+	closedir(dir);
+	return empty;
+}
+
+/*
+ * Whether what lies at the bottom is nullfs, or looks like a sealed rootfs:
+ * only then may the test try to change it.
+ */
+enum bottom { SEALED, NOT_SEALED, OUT_OF_REACH };
+
+static enum bottom look_at_the_bottom(void)
+{
+	struct stat st;
 	int status;
 	pid_t pid;
 
 	pid = fork();
 	if (!pid) {
-		if (new_mount_namespace())
-			_exit(255);
-		_exit(go_to_the_bottom());
+		if (go_to_the_bottom())
+			_exit(OUT_OF_REACH);
+		if (bottom_is_nullfs() ||
+		    (!stat(".", &st) && st.st_mode == (S_IFDIR | 0555) &&
+		     !st.st_size && is_empty()))
+			_exit(SEALED);
+		_exit(NOT_SEALED);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return false;
-	return WEXITSTATUS(status) <= others;
+		return NOT_SEALED;
+	return WEXITSTATUS(status);
 }
 
 static bool required(void)
@@ -125,11 +267,14 @@ static bool required(void)
 
 static const char *reason_to_skip(void)
 {
+	enum bottom bottom;
+
 	if (geteuid())
 		return "must be run as root";
 	if (access("/proc/self/mounts", R_OK))
 		return "needs /proc";
-	if (initramfs_is_at_the_bottom())
+	bottom = look_at_the_bottom();
+	if (bottom == NOT_SEALED || (bottom == OUT_OF_REACH && !root_is_initramfs()))
 		return "neither EMPTY_ROOTFS nor nullfs: nothing lies below the initramfs";
 	return NULL;
 }
@@ -147,8 +292,10 @@ FIXTURE_SETUP(bottom)
 		ASSERT_FALSE(required());
 		SKIP(return, "%s", reason);
 	}
-	ASSERT_EQ(0, new_mount_namespace());
-	ASSERT_LT(0, go_to_the_bottom());
+	/* That this is so is tested where the root is unmounted. */
+	if (look_at_the_bottom() == OUT_OF_REACH)
+		SKIP(return, "without kdevtmpfs nobody gets to the bottom");
+	ASSERT_EQ(0, go_to_the_bottom());
 	ASSERT_EQ(0, stat(".", &self->stat));
 }
 
@@ -158,17 +305,7 @@ FIXTURE_TEARDOWN(bottom)
 
 TEST_F(bottom, is_an_empty_directory)
 {
-	struct dirent *entry;
-	int entries = 0;
-	DIR *dir;
-
-	dir = opendir(".");
-	ASSERT_NE(NULL, dir);
-	while ((entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-			entries++;
-	closedir(dir);
-	EXPECT_EQ(0, entries);
+	EXPECT_TRUE(is_empty());
 	EXPECT_EQ(-1, access("proc", F_OK));
 	EXPECT_EQ(ENOENT, errno);
 }
@@ -216,7 +353,8 @@ FIXTURE_SETUP(user)
 	}
 	ASSERT_EQ(0, setresgid(65534, 65534, 65534));
 	ASSERT_EQ(0, setresuid(65534, 65534, 65534));
-	ASSERT_EQ(0, unshare(CLONE_NEWUSER | CLONE_NEWNS));
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
+		SKIP(return, "needs user namespaces");
 }
 
 FIXTURE_TEARDOWN(user)
@@ -253,10 +391,12 @@ FIXTURE_SETUP(change)
 		ASSERT_FALSE(required());
 		SKIP(return, "%s", reason);
 	}
-	ASSERT_EQ(0, new_mount_namespace());
+	/* That this is so is tested where the root is unmounted. */
+	if (look_at_the_bottom() == OUT_OF_REACH)
+		SKIP(return, "without kdevtmpfs nobody gets to the bottom");
 	self->tmpfs = new_tmpfs();
 	ASSERT_LE(0, self->tmpfs);
-	ASSERT_LT(0, go_to_the_bottom());
+	ASSERT_EQ(0, go_to_the_bottom());
 	self->bottom = open(".", O_RDONLY | O_DIRECTORY);
 	ASSERT_LE(0, self->bottom);
 }
@@ -395,6 +535,44 @@ FIXTURE_SETUP(initramfs)
 
 FIXTURE_TEARDOWN(initramfs)
 {
+	if (self->old_root <= 0)
+		return;
+	umount2("/new_root", MNT_DETACH);
+	unlinkat(self->old_root, "new_root", AT_REMOVEDIR);
+}
+
+/*
+ * Over a sealed rootfs the root is locked, as rootfs itself is on a stock
+ * boot, and pivot_root() hands the lock on. Over nullfs it can be taken off,
+ * and leads to the bottom.
+ */
+static bool root_is_locked_or_on_nullfs(void)
+{
+	int ns;
+
+	if (bottom_is_nullfs()) {
+		ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+		return !umount2("/", MNT_DETACH) && !setns(ns, CLONE_NEWNS) &&
+		       at_the_bottom();
+	}
+	return umount2("/", MNT_DETACH) && errno == EINVAL &&
+	       umount2("/", 0) && errno == EINVAL &&
+	       !mkdir("/still_writable", 0700) && !rmdir("/still_writable");
+}
+
+TEST_F(initramfs, cannot_be_unmounted)
+{
+	EXPECT_TRUE(root_is_locked_or_on_nullfs());
+}
+
+TEST_F(initramfs, hands_its_lock_on)
+{
+	ASSERT_EQ(0, mkdir("proc", 0700));
+	ASSERT_EQ(0, mount("/proc", "proc", NULL, MS_BIND, NULL));
+	ASSERT_EQ(0, pivot_root(".", "."));
+	ASSERT_EQ(0, umount2(".", MNT_DETACH));
+	ASSERT_EQ(0, chdir("/"));
+	EXPECT_TRUE(root_is_locked_or_on_nullfs());
 }
 
 TEST_F(initramfs, can_be_pivoted_away)
@@ -480,6 +658,7 @@ TEST_F(machine, gets_the_memory_of_the_initramfs_back)
 	const char *reason = reason_to_skip();
 	const int mib = 16;
 	long before, after;
+	struct statfs fs;
 	int file, i;
 
 	if (reason) {
@@ -488,6 +667,9 @@ TEST_F(machine, gets_the_memory_of_the_initramfs_back)
 	}
 	if (!getenv("PIVOT_FOR_GOOD"))
 		SKIP(return, "needs a machine of its own, and PIVOT_FOR_GOOD=1");
+	ASSERT_EQ(0, statfs("/", &fs));
+	if (fs.f_type == RAMFS_MAGIC)
+		SKIP(return, "nothing tells how much memory a ramfs has");
 
 	file = open("/ballast", O_CREAT | O_WRONLY, 0600);
 	ASSERT_LE(0, file);
