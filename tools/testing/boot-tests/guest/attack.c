@@ -31,6 +31,8 @@ int mount(const char *source, const char *target, const char *type, unsigned lon
 int umount2(const char *target, int flags);
 #define DETACH 2 /* <sys/mount.h> has it, and cannot be had together with <linux/mount.h> */
 
+#include "bottom.h"
+
 static long try(const char *what, long result)
 {
 	printf("try %s: %s\n", what, result < 0 ? strerrorname_np(errno) : "ok");
@@ -152,7 +154,7 @@ int main(int argc, char **argv)
 	struct dirent *entry;
 	int entries = -2;
 	long tree;
-	int proc, ns;
+	int proc;
 	DIR *dir;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -160,11 +162,10 @@ int main(int argc, char **argv)
 	try("unshare", unshare(CLONE_NEWNS));
 	try("private", mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
 	proc = open("/proc", O_RDONLY | O_DIRECTORY);
-	ns = open("/proc/self/ns/mnt", O_RDONLY);
 	/* Without it everything below hits the initramfs or the container; "here" is for a stock boot. */
 	if (argc > 1 && !strcmp(argv[1], "here"))
 		chdir("/");
-	else if (try("uncover the bottom", umount2("/", DETACH)) || try("setns", setns(ns, CLONE_NEWNS)))
+	else if (try("uncover the bottom", uncover(proc)) && try("go below", go_below(proc)))
 		return 0;
 	stat(".", &before);
 

@@ -24,9 +24,11 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+/* <sys/mount.h> has these, and cannot be had together with <linux/mount.h>. */
 int mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
 int umount2(const char *target, int flags);
-#define DETACH 2 /* <sys/mount.h> has it, and cannot be had together with <linux/mount.h> */
+
+#include "bottom.h"
 
 /* After so many calls a new process starts at the bottom again, in a mount namespace of its own. */
 #define ROUND 250
@@ -185,7 +187,7 @@ int main(int argc, char **argv)
 	unsigned long wanted = argc > 2 ? atol(argv[2]) : 10000;
 	struct stat before, after;
 	struct dirent *entry;
-	int bottom, proc, ns;
+	int bottom, proc;
 	int entries = -2;
 	int died = 0;
 	DIR *dir;
@@ -194,10 +196,9 @@ int main(int argc, char **argv)
 	unshare(CLONE_NEWNS);
 	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 	proc = open("/proc", O_RDONLY | O_DIRECTORY);
-	ns = open("/proc/self/ns/mnt", O_RDONLY);
 	if (argc > 3)
 		chdir("/");
-	else if (umount2("/", DETACH) || setns(ns, CLONE_NEWNS)) {
+	else if (go_below(proc)) {
 		printf("fuzz: cannot get to the bottom: %s\n", strerrorname_np(errno));
 		return 1;
 	}

@@ -18,6 +18,7 @@
 #include <sys/xattr.h>
 #include <dirent.h>
 #include <unistd.h>
+#include "bottom.h"
 
 static void report(const char *what, long result)
 {
@@ -68,7 +69,7 @@ static void left(void)
 }
 
 /* With PID 1 goes the old root: unmounted, or deleted file by file. */
-static void pivot(const char *fs_type, int by_switch_root)
+static void pivot(const char *fs_type, int by_switch_root, int keeps_console)
 {
 	int from, to, console;
 
@@ -91,7 +92,7 @@ static void pivot(const char *fs_type, int by_switch_root)
 	report("old init", access("/init", F_OK));
 	/* The kernel has opened the console in the old root, from where this program runs. */
 	console = open("/dev/console", O_RDWR);
-	for (int fd = 0; fd < 3; fd++)
+	for (int fd = 0; fd < 3 && !keeps_console; fd++)
 		dup2(console, fd);
 	execl("/probe", "probe", "left", NULL);
 	report("exec", -1);
@@ -99,19 +100,24 @@ static void pivot(const char *fs_type, int by_switch_root)
 
 static void bottom(void)
 {
-	int ns;
+	int proc = open("/proc", O_RDONLY | O_DIRECTORY);
 	int entries = -2;
 	struct dirent *e;
+	int uncovered;
 	DIR *dir;
 
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) {
 		perror("bottom");
 		return;
 	}
-	ns = open("/proc/self/ns/mnt", O_RDONLY);
-	report("umount", umount2("/", MNT_DETACH));
-	/* Joining a namespace puts us on what its lowest mount is covered by: nothing, now. */
-	report("setns", setns(ns, CLONE_NEWNS));
+	uncovered = uncover(proc);
+	report("uncover", uncovered);
+	if (uncovered) {
+		uncovered = go_below(proc);
+		report("go below", uncovered);
+	}
+	if (uncovered)
+		return;
 	dir = opendir(".");
 	while (dir && (e = readdir(dir)))
 		if (++entries > 0)
@@ -198,9 +204,9 @@ int main(int argc, char **argv)
 	else if (strstr(argv[0], "helper") || strstr(argv[0], "modprobe"))
 		helper();
 	else if (argc > 1 && !strcmp(argv[1], "pivot"))
-		pivot(argc > 2 ? argv[2] : "tmpfs", 0);
+		pivot(argc > 2 ? argv[2] : "tmpfs", 0, argc > 3);
 	else if (argc > 1 && !strcmp(argv[1], "switch_root"))
-		pivot("tmpfs", 1);
+		pivot("tmpfs", 1, 0);
 	else if (argc > 1 && !strcmp(argv[1], "bottom"))
 		bottom();
 	else if (strstr(argv[0], "tsc"))

@@ -123,6 +123,36 @@ in_container() { # in_container CAPABILITIES PROGRAM [OPTION]
 below_pivot() { in_container 'SYS_ADMIN SYS_CHROOT' '"/bin/probe", "bottom"'; }
 below_no_pivot() { in_container 'SYS_ADMIN SYS_CHROOT' '"/bin/probe", "bottom"' --no-pivot; }
 
+# What shutdown scripts do to all mounts, and what becomes of the root.
+umounts() {
+	facts
+	move_root
+	busybox cp /bin/busybox /scenarios.sh /bundle/rootfs/bin/
+	in_container 'SYS_ADMIN DAC_OVERRIDE' '"/bin/busybox", "sh", "-c", ". /bin/scenarios.sh; umounts_by container"'
+	busybox unshare -m /bin/busybox sh -c '. /scenarios.sh; umounts_by namespace'
+	umounts_by root
+}
+umounts_by() { # umounts_by WHO
+	for umount in 'busybox umount -a -t tmpfs' 'busybox umount /' 'busybox umount -l /' 'busybox umount -a -r' \
+		'busybox umount -a -l -f' '/bin/umount -a -t tmpfs' '/bin/umount -l /'; do
+		# The container has busybox alone.
+		[ -e "${umount%% *}" ] || [ "${umount#busybox}" != "$umount" ] || continue
+		said=$($umount 2>&1 | busybox grep ' /: \|^umount: /:')
+		busybox mount -t proc proc /proc
+		if busybox touch /written 2>/dev/null; then root=writable; else root='not writable'; fi
+		echo "$1, $umount: ${said:-said nothing}, $root"
+	done
+}
+move_root() {
+	busybox mkdir -p /mnt
+	show 'move the root' busybox mount --move / /mnt
+	busybox mount --bind / /mnt
+	show 'copy of the root' busybox umount /mnt
+	busybox mount --rbind / /mnt
+	show 'copy with all below' busybox umount -l /mnt
+	busybox grep -q ' /mnt' /proc/mounts || echo 'copies: gone'
+}
+
 # Three who try whatever may change what lies below.
 attack() {
 	echo 'by root:'
@@ -217,6 +247,24 @@ started() {
 	facts
 	runc
 }
+# systemd goes down by way of an exitrd, which takes leave of the old root.
+exitrd() {
+	facts
+	show umount busybox umount /
+	busybox mkdir -p /run/initramfs/bin /run/initramfs/proc /run/initramfs/sys /run/initramfs/dev /run/initramfs/run
+	busybox cp /bin/busybox /run/initramfs/bin/
+	busybox cat >/run/initramfs/shutdown <<-'EOF'
+		#!/bin/busybox sh
+		exec >/dev/console 2>&1
+		busybox awk '$2 == "/oldroot" { print "old root: " $1 " " $3 }' /proc/mounts
+		busybox umount -l /oldroot && echo 'exitrd: has taken leave'
+		busybox awk '$2 == "/" { print "new root: " $1 " " $3 }' /proc/mounts
+		busybox reboot -f
+	EOF
+	busybox chmod 755 /run/initramfs/shutdown
+	systemctl --no-block poweroff
+	busybox sleep 100
+}
 # What was installed.
 installed() {
 	facts
@@ -245,6 +293,7 @@ minikube_copying() {
 
 # PID 1 itself moves to a new root.
 pivot_by_hand() { exec /probe pivot; }
+pivot_keeping_the_console() { exec /probe pivot tmpfs keep; }
 switch_root_by_hand() { exec /probe switch_root; }
 pivot_by_hand_on_ramfs() { facts; exec /probe pivot ramfs; }
 

@@ -15,7 +15,7 @@ fn helpers(cpus: u32, params: &str) -> Result<u64, Failed> {
     machine.cpus = cpus;
     machine.one_thread = cpus > 2;
     let console = expect(&machine, &["SCENARIO-END helpers"])?;
-    if console.contains(IS_ON) != params.is_empty() {
+    if has(&console, IS_ON) != params.is_empty() {
         return Err(format!("{console}\non, where it should be off, or off").into());
     }
     match number(&console, "helpers")? {

@@ -35,6 +35,8 @@ pub fn make(name: &str, script: &str) -> Result<PathBuf, Failed> {
 pub fn archive(name: &str, list: &str) -> Result<PathBuf, Failed> {
     make(
         name,
-        &format!("cat >$1.list <<EOF\n{list}\nEOF\nkernel/usr/gen_init_cpio -t 0 $1.list >$1"),
+        &format!(
+            "cat >$1.list <<EOF\n{list}\nEOF\nkernels/test/usr/gen_init_cpio -t 0 $1.list >$1"
+        ),
     )
 }

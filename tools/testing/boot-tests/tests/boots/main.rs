@@ -10,19 +10,23 @@ mod boot;
 mod containers;
 mod debug;
 mod faults;
-mod helpers;
 mod host;
 mod input;
 mod kernel;
 mod root;
 mod security;
 mod selftest;
+mod types;
+mod usermode_helpers;
 mod verdict;
 
-use boot_tests::{arch, build_dir, kernel_dir};
+use boot_tests::{arch, build_dir, kernel_dir, project_dir};
 use libtest_mimic::{Arguments, Completion, Trial};
 use std::{
+    collections::BTreeMap,
     env, fs,
+    path::PathBuf,
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use verdict::{Outcome, COUNT};
@@ -36,12 +40,8 @@ struct Case {
     quick: bool,
     /// What it counts, for the table of `make counts`.
     counts: Option<&'static str>,
-    /// Why it is run on x86_64 only.
-    x86_only: Option<&'static str>,
-    /// Why it is not run where the kernel is a program.
-    machine_only: Option<&'static str>,
-    /// Whether it is about Linux 6.18, for which there is no package.
-    linux_6_18: bool,
+    /// Why it is not run on this architecture.
+    left_out: Option<&'static str>,
 }
 
 impl Case {
@@ -56,62 +56,34 @@ impl Case {
             run: Box::new(run),
             quick: false,
             counts: None,
-            x86_only: None,
-            machine_only: None,
-            linux_6_18: false,
+            left_out: None,
         }
     }
 
-    fn linux_6_18(self) -> Self {
-        Case {
-            linux_6_18: true,
-            ..self
-        }
+    fn quick(mut self) -> Self {
+        self.quick = true;
+        self
     }
 
-    /// It is left out, for the reason given, where the kernel is a program.
-    fn machine_only(self, why: &'static str) -> Self {
-        Case {
-            machine_only: Some(why),
-            ..self
-        }
+    fn counting(mut self, what: &'static str) -> Self {
+        self.counts = Some(what);
+        self
     }
 
-    /// Why it is left out here.
-    fn left_out(&self) -> Option<&'static str> {
-        match (self.x86_only, self.machine_only) {
-            (Some(why), _) if arch().name != "x86_64" => Some(why),
-            (_, Some(why)) if arch().is_program() => Some(why),
-            _ if arch().is_program() && !self.quick => {
-                Some("where the kernel is a program the quick set is run")
-            }
-            _ if self.linux_6_18 && !release().starts_with("6.18.") => {
-                Some("SKIP: KSRC= does not name a tree of Linux 6.18")
-            }
-            _ => late().then_some("no time left"),
+    /// It is run on x86_64 only, for the reason given.
+    fn x86_only(mut self, why: &'static str) -> Self {
+        if arch().name != "x86_64" {
+            self.left_out = Some(why);
         }
+        self
     }
 
-    /// It is left out on other architectures, for the reason given, and does not count as passed.
-    fn x86_only(self, why: &'static str) -> Self {
-        Case {
-            x86_only: Some(why),
-            ..self
+    /// It is not run where the kernel is a program, for the reason given.
+    fn machine_only(mut self, why: &'static str) -> Self {
+        if arch().is_um() {
+            self.left_out = Some(why);
         }
-    }
-
-    fn quick(self) -> Self {
-        Case {
-            quick: true,
-            ..self
-        }
-    }
-
-    fn counting(self, what: &'static str) -> Self {
-        Case {
-            counts: Some(what),
-            ..self
-        }
+        self
     }
 
     /// Runs the case; if it passes, what it has counted is kept in `build/counts`.
@@ -130,6 +102,38 @@ impl Case {
     }
 }
 
+/// Cases on one thing.
+struct Group {
+    /// The first part of their names, the second of which is the case's: `root::no_mkdir`.
+    name: &'static str,
+    title: &'static str,
+    cases: Vec<Case>,
+}
+
+fn groups() -> Vec<Group> {
+    let group = |name, title, cases| Group { name, title, cases };
+    vec![
+        group("containers", "Who pivots", containers::cases()),
+        group("root", "The root and what lies below", root::cases()),
+        group("archive", "How the archive comes", archive::cases()),
+        group("boot", "How the root goes on", boot::cases()),
+        group("faults", "Faults", faults::cases()),
+        group("selftest", "The kernel's selftest", selftest::cases()),
+        group("kernel", "The kernel", kernel::cases()),
+        group("types", "Types", types::cases()),
+        group("helpers", "Usermode helpers", usermode_helpers::cases()),
+        group("security", "Security modules", security::cases()),
+        group(
+            "input",
+            "Bad input, which has the stock kernel's outcome",
+            input::cases(),
+        ),
+        group("again", "Again and again", again::cases()),
+        group("attack", "Attacks", attack::cases()),
+        group("debug", "Kernels that check themselves", debug::cases()),
+    ]
+}
+
 /// What would belong here, and why it is not run.
 const NOT_RUN: [(&str, &str); 2] = [
     (
@@ -143,19 +147,19 @@ const NOT_RUN: [(&str, &str); 2] = [
 ];
 
 /// The page that lists the cases.
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/CASES.md");
+const PAGE: &str = "tools/testing/boot-tests/CASES.md";
 
-fn page(groups: &[(&str, Vec<Case>)]) -> String {
+fn page(groups: &[Group]) -> String {
     let mut page = String::from(
         "# What the boots show\n\n\
          Where a case shows something working with the feature, it also shows what happens with\n\
-         `empty_rootfs=0` or on a stock kernel. `make test` runs those with a star, `make test-all` all,\n\
-         and `make test T=NAME` those that have NAME in their names. `UPDATE=1 make test T=page` writes\n\
-         this page anew.\n",
+         `empty_rootfs=0` or on a stock kernel. `make test` runs those with a star, `make test-all` all.\n\
+         A case is called `GROUP::NAME`, and `make test T=WORDS` runs those that have these words in their\n\
+         names: `T=archive`, `T=xz`, `T=switch_root`. `UPDATE=1 make test T=page` writes this page anew.\n",
     );
-    for (title, cases) in groups {
-        page += &format!("\n## {title}\n\n");
-        for case in cases {
+    for group in groups {
+        page += &format!("\n## {} (`{}`)\n\n", group.title, group.name);
+        for case in &group.cases {
             let star = if case.quick { " \\*" } else { "" };
             page += &format!("* `{}`{star}: {}\n", case.name, case.shows);
         }
@@ -169,10 +173,11 @@ fn page(groups: &[(&str, Vec<Case>)]) -> String {
 
 /// The page is written anew with `UPDATE=1`, and compared otherwise.
 fn page_is_up_to_date(page: &str) -> Outcome {
+    let file = project_dir().join(PAGE);
     if env::var_os("UPDATE").is_some() {
-        fs::write(PAGE, page)?;
+        fs::write(&file, page)?;
     }
-    match fs::read_to_string(PAGE)? == page {
+    match fs::read_to_string(&file)? == page {
         true => Ok(()),
         false => Err("CASES.md is not up to date; UPDATE=1 make test T=page writes it".into()),
     }
@@ -180,66 +185,139 @@ fn page_is_up_to_date(page: &str) -> Outcome {
 
 /// What our kernel calls itself.
 fn release() -> String {
-    let file = kernel_dir("kernel").map(|dir| dir.join("include/config/kernel.release"));
+    let file = kernel_dir("test").map(|dir| dir.join("include/config/kernel.release"));
     file.ok()
         .and_then(|file| fs::read_to_string(file).ok())
         .unwrap_or_default()
 }
 
-/// Whether it is past `UNTIL`, in seconds since the epoch. What has not begun by then is left out.
-fn late() -> bool {
-    let until = env::var("UNTIL").ok().and_then(|text| text.parse().ok());
-    until.is_some_and(|seconds| SystemTime::now() > UNIX_EPOCH + Duration::from_secs(seconds))
+/// Whether all words of `filter` stand in `name`, in that order and with none in between.
+fn matches(name: &str, filter: &str) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        text.split([':', '_', ' '])
+            .filter(|word| !word.is_empty())
+            .map(String::from)
+            .collect()
+    };
+    let (name, filter) = (words(name), words(filter));
+    filter.is_empty() || name.windows(filter.len()).any(|part| part == filter)
+}
+
+/// `UNTIL`, in seconds since the epoch: what has not begun by then is left out.
+fn until() -> Option<SystemTime> {
+    let seconds = env::var("UNTIL").ok()?.parse().ok()?;
+    Some(UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+/// Says when a case was last run: a file of its own, as several may end at once.
+fn ran(name: &str) -> PathBuf {
+    build_dir().join("ran").join(name.replace("::", "."))
+}
+
+/// Where not all may get their turn: what has not been run for longest comes first; where that is not
+/// known, another group comes first for each number of `START`.
+fn order(cases: &mut [(String, Case)], groups: usize) {
+    let start: usize = env::var("START").map_or(0, |text| text.parse().unwrap_or(0));
+    let group = |name: &str| name.split("::").next().map(String::from);
+    let mut seen = Vec::new();
+    for (name, _) in cases.iter() {
+        if !seen.contains(&group(name)) {
+            seen.push(group(name));
+        }
+    }
+    cases.sort_by_key(|(name, _)| {
+        let last = fs::metadata(ran(name)).and_then(|file| file.modified());
+        let at = seen.iter().position(|other| *other == group(name));
+        let turn = (at.unwrap_or(0) + groups - start % groups) % groups;
+        (last.unwrap_or(UNIX_EPOCH), turn)
+    });
 }
 
 fn main() {
     let mut arguments = Arguments::from_args();
     // Machines that take turns on the CPUs only get slower; of programs four are a little faster than two.
-    let threads = if arch().is_program() { 4 } else { 2 };
+    let threads = if arch().is_um() { 4 } else { 2 };
     arguments.test_threads.get_or_insert(threads);
-    // What is slow comes late.
-    let groups = [
-        ("Who pivots", containers::cases()),
-        ("The root and what lies below", root::cases()),
-        ("How the archive comes", archive::cases()),
-        ("How the root goes on", boot::cases()),
-        ("Faults", faults::cases()),
-        ("The kernel's selftest", selftest::cases()),
-        ("The kernel", kernel::cases()),
-        ("Usermode helpers", helpers::cases()),
-        ("Security modules", security::cases()),
-        (
-            "Bad input, which has the stock kernel's outcome",
-            input::cases(),
-        ),
-        ("Again and again", again::cases()),
-        ("Attacks", attack::cases()),
-        ("Kernels that check themselves", debug::cases()),
-    ];
+    let mut groups = groups();
     let page = page(&groups);
-    let mut trials: Vec<Trial> = groups
-        .into_iter()
-        .flat_map(|(_, cases)| cases)
-        .map(|case| {
-            let (name, quick) = (case.name, case.quick);
-            let run = move || match case.left_out() {
-                Some(why) => Ok(Completion::ignored_with(why)),
-                None => case.prove().map(|()| Completion::Completed),
-            };
-            Trial::ignorable_test(name, run).with_ignored_flag(!quick)
-        })
-        .chain([Trial::test("page_is_up_to_date", move || {
-            page_is_up_to_date(&page)
-        })])
-        .collect();
-    // Not a line for each that is left out.
-    if !arguments.include_ignored && !arguments.ignored {
-        let all = trials.len();
-        trials.retain(|trial| !trial.has_ignored_flag());
-        println!(
-            "boot-tests: {} of {all}; make test-rest runs the others",
-            trials.len()
+    let page = Case::new("page_is_up_to_date", "", move || page_is_up_to_date(&page)).quick();
+    groups.push(Group {
+        name: "harness",
+        title: "",
+        cases: vec![page],
+    });
+    let count = groups.len();
+    let named = |group: Group| {
+        let name = move |case: Case| (format!("{}::{}", group.name, case.name), case);
+        group.cases.into_iter().map(name)
+    };
+    let mut cases: Vec<(String, Case)> = groups.into_iter().flat_map(named).collect();
+    let all = cases.len();
+    let (filter, exact) = (arguments.filter.take(), arguments.exact);
+    cases.retain(|(name, case)| {
+        let chosen = arguments.include_ignored || case.quick != arguments.ignored;
+        let named = filter.as_ref().is_none_or(|filter| match exact {
+            true => name == filter,
+            false => matches(name, filter),
+        });
+        chosen && named
+    });
+    (
+        arguments.ignored,
+        arguments.include_ignored,
+        arguments.exact,
+    ) = (false, false, false);
+    if cases.is_empty() {
+        let filter = filter.unwrap_or_default();
+        eprintln!(
+            "boot-tests: no case has the words \"{filter}\" in its name; CASES.md lists them"
         );
+        std::process::exit(1);
     }
-    libtest_mimic::run(&arguments, trials).exit();
+    println!("boot-tests: {} of {all} cases", cases.len());
+    if until().is_some() {
+        order(&mut cases, count);
+    }
+
+    // What was left out, by the reason.
+    let skipped: Arc<Mutex<BTreeMap<&str, Vec<String>>>> = Arc::default();
+    let skip = |why, name: String| {
+        let mut skipped = skipped.lock().expect("nobody panics with it");
+        skipped.entry(why).or_default().push(name);
+    };
+    let mut trials = Vec::new();
+    for (name, case) in cases {
+        let um = (arch().is_um() && !case.quick).then_some("User-Mode Linux runs the quick set");
+        if let Some(why) = case.left_out.or(um) {
+            skip(why, name);
+            continue;
+        }
+        let (own, skipped) = (name.clone(), skipped.clone());
+        trials.push(Trial::ignorable_test(name, move || {
+            if until().is_some_and(|until| SystemTime::now() > until) {
+                let mut skipped = skipped.lock().expect("nobody panics with it");
+                skipped.entry("no time left").or_default().push(own);
+                return Ok(Completion::ignored());
+            }
+            let outcome = case.prove();
+            let _ = fs::create_dir_all(build_dir().join("ran"));
+            let _ = fs::write(ran(&own), "");
+            outcome.map(|()| Completion::Completed)
+        }));
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if arguments.list {
+        return;
+    }
+    let skipped = skipped.lock().expect("nobody panics with it");
+    for (why, names) in skipped.iter() {
+        println!("left out, {why}: {}", names.join(", "));
+    }
+    println!(
+        "boot-tests: {} passed, {} failed, {} skipped",
+        conclusion.num_passed,
+        conclusion.num_failed,
+        skipped.values().map(Vec::len).sum::<usize>()
+    );
+    conclusion.exit();
 }

@@ -2,8 +2,10 @@
 
 //! What the root is, what lies below it, and how it is asked for.
 
-use crate::{verdict::*, Case};
+use crate::{release, verdict::*, Case};
 use boot_tests::{fact, Machine};
+use libtest_mimic::Failed;
+use std::collections::BTreeMap;
 
 fn rootfs_is_empty_and_sealed() -> Outcome {
     let sealed = [
@@ -29,6 +31,57 @@ fn rootfs_is_empty_and_sealed() -> Outcome {
     Ok(())
 }
 
+/// What came of unmounting the root: who tried it, by which command, and the answer.
+type Answers = BTreeMap<String, String>;
+
+fn umounts(params: &str) -> Result<Answers, Failed> {
+    let console = expect(&Machine::new("umounts", params), &["copies: gone"])?;
+    if fact(&console, "copy of the root") != Some("")
+        || !fact(&console, "move the root").is_some_and(|said| said.ends_with("Invalid argument"))
+    {
+        return Err(format!("{console}\nthe root was moved, or a copy of it not unmounted").into());
+    }
+    let answer = |line: &str| {
+        let (asked, answer) = line.split_once(": ")?;
+        let (who, _) = asked.split_once(", ")?;
+        let one_of_three = ["container", "namespace", "root"].contains(&who);
+        one_of_three.then(|| (asked.into(), answer.into()))
+    };
+    Ok(console.lines().filter_map(answer).collect())
+}
+
+/// Shutdown scripts unmount all that they find. On a stock boot of 6.12 rootfs is locked, and so is the
+/// root over it; a container's is locked by pivot_root. The one difference is that the root is a tmpfs.
+fn root_cannot_be_unmounted() -> Outcome {
+    let (on, off) = (umounts("")?, umounts(OFF)?);
+    let mut wrong = Vec::new();
+    for (asked, answer) in &on {
+        let refused = match asked.contains("busybox") {
+            true => "umount: can't unmount /: Invalid argument, writable",
+            false => "umount: /: not mounted., writable",
+        };
+        if answer != refused {
+            wrong.push(format!("{asked}: {answer}"));
+        }
+    }
+    for (asked, answer) in &off {
+        let as_here = match asked.contains("-t tmpfs") {
+            true => answer == "said nothing, writable",
+            false => on.get(asked) == Some(answer),
+        };
+        // 6.18 does not lock rootfs, and makes it read-only.
+        let made_read_only = release().starts_with("6.18.") && answer.ends_with(", not writable");
+        if !as_here && !made_read_only {
+            wrong.push(format!("{asked}, {OFF}: {answer}"));
+        }
+    }
+    // Without the feature the container does not start.
+    match wrong.is_empty() && (on.len(), off.len()) == (19, 14) {
+        true => Ok(()),
+        false => Err(format!("{on:#?}\n{off:#?}\n{wrong:#?}").into()),
+    }
+}
+
 fn root_is_tmpfs_named_rootfs() -> Outcome {
     let on = expect(&Machine::new("facts", ""), &ON)?;
     let off = expect(&Machine::new("facts", OFF), &STOCK)?;
@@ -45,7 +98,7 @@ fn root_is_tmpfs_named_rootfs() -> Outcome {
 fn rootfstype_ramfs_gives_ramfs() -> Outcome {
     let seen = [
         "empty_rootfs: on, root is ramfs",
-        "root: rootfs ramfs rw",
+        "root: rootfs ramfs rw*",
         "write: ok",
     ];
     expect(&Machine::new("facts", "rootfstype=ramfs"), &seen)?;
@@ -72,9 +125,9 @@ fn empty_rootfs_takes_booleans_only() -> Outcome {
     expect(&Machine::new("facts", "empty_rootfs=off"), &STOCK)?;
     expect(&Machine::new("facts", "empty_rootfs=y"), &ON)?;
     let console = expect(&Machine::new("facts", "empty_rootfs=banana"), &ON)?;
-    match console.contains("empty_rootfs: ignoring \"banana\", not a boolean") {
-        true => Ok(()),
-        false => Err(format!("{console}\nno warning").into()),
+    match lines(&console, "empty_rootfs: ignoring \"banana\", not a boolean") {
+        1 => Ok(()),
+        n => Err(format!("{console}\n{n} warnings").into()),
     }
 }
 
@@ -97,6 +150,12 @@ pub fn cases() -> Vec<Case> {
             "rootfs_is_empty_and_sealed",
             "rootfs is empty and refuses every change by root",
             rootfs_is_empty_and_sealed,
+        )
+        .quick(),
+        Case::new(
+            "root_cannot_be_unmounted",
+            "umount /, umount -l /, umount -a with -r, -l and -t tmpfs, by busybox and util-linux, as root, in a mount namespace and in a container, leave the root as a stock boot does; it cannot be moved, and copies of it can be unmounted",
+            root_cannot_be_unmounted,
         )
         .quick(),
         Case::new(

@@ -84,7 +84,7 @@ impl Side {
         machine.kernel = match self {
             Side::Stock => "stock",
             Side::Nullfs => "nullfs",
-            _ => "kernel",
+            _ => "test",
         };
         machine.initrd = Some(payload.initrd()?);
         machine.memory = memory.try_into()?;

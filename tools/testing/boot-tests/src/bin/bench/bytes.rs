@@ -3,82 +3,24 @@
 //! What CONFIG_RUST and the option add to the kernel.
 
 use crate::{commas, table, Result};
-use boot_tests::{arch, image, kernel_dir, tool};
-use std::{collections::BTreeMap, fs, path::Path};
-
-/// The sections of an object, in bytes.
-fn sections(object: &Path) -> Result<BTreeMap<String, u64>> {
-    let out = tool("size").arg("-A").arg(object).output()?;
-    let text = String::from_utf8(out.stdout)?;
-    let section = |line: &str| {
-        let mut words = line.split_whitespace();
-        Some((words.next()?.into(), words.next()?.parse().ok()?))
-    };
-    let sections: BTreeMap<String, u64> = text.lines().filter_map(section).collect();
-    match sections.is_empty() {
-        true => Err(format!("size says nothing of {}", object.display()).into()),
-        false => Ok(sections),
-    }
-}
-
-/// How long the strings in `object` are that name its sources. They depend on where it was built.
-fn names_of_sources(object: &Path) -> Result<u64> {
-    let mut size = 0;
-    for section in [".rodata.str", ".rodata.str1.1", ".rodata.str1.8"] {
-        let out = tool("objcopy")
-            .args(["-O", "binary", "--only-section", section])
-            .arg(object)
-            .arg("/dev/stdout")
-            .output()?;
-        let strings = out.stdout.split(|byte| *byte == 0);
-        let names = strings.filter(|string| string.starts_with(b"../"));
-        size += names.map(|name| name.len() as u64 + 1).sum::<u64>();
-    }
-    Ok(size)
-}
-
-/// What a section ends up in, if it is loaded.
-fn place(section: &str) -> Option<usize> {
-    let begins = |starts: &[&str]| starts.iter().any(|start| section.starts_with(start));
-    match section {
-        _ if begins(&[
-            ".debug",
-            ".discard",
-            ".comment",
-            ".note",
-            ".export_symbol",
-            ".llvm_addrsig",
-            "Total",
-        ]) =>
-        {
-            None
-        }
-        _ if begins(&[".init", ".con_initcall", ".exit"]) => Some(4),
-        _ if section.contains("text") => Some(0),
-        _ if begins(&[".data", ".ref.data"]) => Some(2),
-        _ if begins(&[".bss"]) => Some(3),
-        _ => Some(1),
-    }
-}
+use boot_tests::{
+    arch, image, kernel_dir,
+    sections::{place, places, sections},
+};
+use std::fs;
 
 pub fn run() -> Result<String> {
+    // The one in the middle is without the series.
     let kernels = [
         ("stock", "off", "not there"),
-        ("rust", "on", "off"),
-        ("kernel", "on", "on"),
+        ("rust", "on", "not there"),
+        ("test", "on", "on"),
     ];
     let mut rows = Vec::new();
     let mut before: Vec<u64> = Vec::new();
     for (name, rust, option) in kernels {
         // In vmlinux, code is filled up to 2 MiB.
-        let object = kernel_dir(name)?.join("vmlinux.o");
-        let mut sizes = vec![0; 5];
-        for (section, size) in sections(&object)? {
-            if let Some(place) = place(&section) {
-                sizes[place] += size;
-            }
-        }
-        sizes[1] -= names_of_sources(&object)?;
+        let mut sizes = places(&kernel_dir(name)?.join("vmlinux.o"))?.to_vec();
         sizes.insert(0, fs::metadata(image(name))?.len());
         let cells = sizes
             .iter()
@@ -93,15 +35,10 @@ pub fn run() -> Result<String> {
         ));
         before = sizes;
     }
-    let object = sections(&kernel_dir("kernel")?.join("init/overmount_rootfs.o"))?;
+    let object = sections(&kernel_dir("test")?.join("init/overmount_rootfs.o"))?;
     let own: Vec<_> = object
         .iter()
-        .filter(|(name, size)| {
-            **size > 0
-                && [".text", ".data", ".rodata", ".bss", ".init"]
-                    .iter()
-                    .any(|s| name.starts_with(s))
-        })
+        .filter(|(name, size)| **size > 0 && place(name).is_some())
         .map(|(name, size)| format!("`{name}` | {}", commas(*size)))
         .collect();
     Ok(format!(

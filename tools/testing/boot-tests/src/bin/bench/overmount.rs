@@ -11,7 +11,7 @@ const FUNCTION: &str = "overmount_rootfs";
 /// The kernel's functions by address.
 fn symbols() -> Result<BTreeMap<u64, String>> {
     let out = tool("nm")
-        .arg(kernel_dir("kernel")?.join("vmlinux"))
+        .arg(kernel_dir("test")?.join("vmlinux"))
         .output()?;
     let text = String::from_utf8(out.stdout)?;
     let mut symbols = BTreeMap::new();

@@ -123,6 +123,9 @@ where
         area.present()?;
     }
     let (head, body) = svg.split_once(">\n").ok_or("no SVG")?;
-    fs::write(path, format!("{head}>\n{STYLE}{body}"))?;
+    fs::write(
+        path,
+        format!("<!-- SPDX-License-Identifier: GPL-2.0 -->\n{head}>\n{STYLE}{body}"),
+    )?;
     Ok(())
 }

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether KVM can be used here.
+
+use crate::{arch, project_dir, Machine};
+use std::{
+    fs,
+    io::Read,
+    sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long a machine may take to show that KVM works here.
+const KVM_PROBE: Duration = Duration::from_secs(15);
+
+/// `kvm` if it has been seen to boot a machine since this host was started, otherwise `tcg`, as for
+/// any other architecture.
+///
+/// That `/dev/kvm` can be opened proves little: QEMU may still hang with it.
+pub fn accelerator() -> &'static str {
+    static ACCELERATOR: OnceLock<&str> = OnceLock::new();
+    ACCELERATOR.get_or_init(|| {
+        let kvm = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/kvm");
+        if kvm.is_err() || arch().name != "x86_64" {
+            return "tcg";
+        }
+        let cache = project_dir().join("build/accelerator");
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let known = fs::read_to_string(&cache).unwrap_or_default();
+        match known.strip_suffix(&boot) {
+            Some("kvm ") => return "kvm",
+            Some("tcg ") => return "tcg",
+            _ => {}
+        }
+        let accelerator = match kvm_boots() {
+            true => "kvm",
+            false => "tcg",
+        };
+        // Not kept, it is only found out again.
+        let _ = fs::write(cache, format!("{accelerator} {boot}"));
+        accelerator
+    })
+}
+
+/// Boots a machine with KVM, and gives up on it if that takes too long.
+fn kvm_boots() -> bool {
+    eprintln!(
+        "boot-tests: trying KVM, for {} s at most",
+        KVM_PROBE.as_secs()
+    );
+    let Ok(mut qemu) = Machine::new("facts", "quiet").start("kvm", &[]) else {
+        return false;
+    };
+    let mut stdout = qemu.stdout.take().expect("piped");
+    let console = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stdout.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).contains("SCENARIO-END")
+    });
+    let start = Instant::now();
+    while start.elapsed() < KVM_PROBE {
+        if let Ok(Some(_)) = qemu.try_wait() {
+            return console.join().unwrap_or(false);
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    // Not waited for: what hangs in the kernel does not die either.
+    let _ = qemu.kill();
+    false
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What differs between architectures: a file for each in `arches/`, which the scripts read as well.
+
+use std::{env, fs, path::Path, sync::OnceLock};
+
+/// An architecture, as its file describes it.
+pub struct Arch {
+    /// The file's name.
+    pub name: String,
+    /// The kernel's image in the directory where it is built.
+    pub image: String,
+    /// The emulator and its machine; nothing if the kernel is a program.
+    pub qemu: Vec<String>,
+    /// Kernel parameters.
+    pub params: String,
+    pub gdb: String,
+    /// For gdb: what holds a function's result, and at its first instruction the return address.
+    pub result: String,
+    pub return_address: String,
+    /// The instructions that call, and their size in bytes.
+    pub calls: Vec<String>,
+    pub call_size: u32,
+}
+
+impl Arch {
+    /// Reads lines that begin with `#: ` and a word.
+    fn read(file: &Path) -> Result<Self, String> {
+        let text = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        let word = |key: &str| {
+            let value = |line: &str| {
+                let (name, value) = line.strip_prefix("#: ")?.split_once(' ')?;
+                (name == key).then(|| value.to_string())
+            };
+            text.lines().find_map(value).unwrap_or_default()
+        };
+        let words = |key| {
+            word(key)
+                .split(' ')
+                .filter(|word| !word.is_empty())
+                .map(String::from)
+                .collect()
+        };
+        Ok(Arch {
+            name: file
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into(),
+            image: word("image"),
+            qemu: words("qemu"),
+            params: word("params"),
+            gdb: word("gdb"),
+            result: word("gdb-result"),
+            return_address: word("gdb-return-address"),
+            calls: words("gdb-calls"),
+            call_size: word("gdb-call-size").parse().unwrap_or(0),
+        })
+    }
+
+    /// Whether it is User-Mode Linux, where the kernel is a program.
+    pub fn is_um(&self) -> bool {
+        self.qemu.is_empty()
+    }
+}
+
+/// The architecture whose file `ARCH_FILE` names.
+pub fn arch() -> &'static Arch {
+    static ARCH: OnceLock<Arch> = OnceLock::new();
+    ARCH.get_or_init(|| {
+        let default = concat!(env!("CARGO_MANIFEST_DIR"), "/arches/x86_64.config");
+        let file = env::var("ARCH_FILE").unwrap_or(default.into());
+        Arch::read(Path::new(&file)).unwrap_or_else(|e| panic!("{e}"))
+    })
+}
