@@ -7,8 +7,6 @@ ARCHES = $(filter-out x86_64,$(basename $(notdir $(wildcard tools/testing/boot-t
 export KSRC ARCH LLVM V
 # The scripts read what make prints; with -C make 4.3 names directories as well, in spite of -s.
 MAKEFLAGS += --no-print-directory
-LOCKED = @mkdir -p build && flock -n -E 75 build/.lock $(1) || \
-	{ [ $$? != 75 ] || echo "make: another make runs in this checkout; wait for it" >&2; exit 1; }
 
 help:
 	@echo 'make boot      show containers pivoting on a machine that runs from its initramfs'
@@ -26,27 +24,73 @@ help:
 	@echo 'make counts    print how much of each kind these have tried, as a table'
 	@echo 'make kselftest run the selftest of the series, as a kernel developer would'
 	@echo 'make vng       run it in virtme-ng, on the root of this machine'
-	@echo 'make check     check and build the series patch by patch, and the code around it'
-	@echo 'make kernel    build the patched kernel; the last line is its path'
-	@echo 'make deb       make Debian packages of it; CONFIG=/boot/config-... uses that configuration'
+	@echo 'make check     check the series and the code around it, without building a kernel'
+	@echo 'make check-series  build, boot and check the series patch by patch'
+	@echo 'make deb       make Debian packages of the kernel; CONFIG=/boot/config-... uses that configuration'
 	@echo 'make series    write the patches as mails to build/series'
 	@echo 'make docs      build the pages of the series as HTML; the last line is the path'
 	@echo 'make clean     remove everything that was generated'
+	@echo
+	@echo 'Each of these needs the one before, makes it, and prints where it is:'
+	@echo 'make source    the kernel as it is released'
+	@echo 'make tree      that with the series'
+	@echo 'make kernel    its image; K=debug one of kernels/ of boot-tests'
+	@echo 'make initramfs what the test machines run from'
 
-boot shell test test-rest mutants bench counts kselftest vng check docs kernel deb series compilers drift clean-debian:
-	$(call LOCKED,scripts/run $@ $(T))
+commands = setup source tree kernel initramfs boot shell test test-rest mutants bench soak counts kselftest vng \
+	check check-series deb series docs compilers drift clean-debian
+
+ifneq ($(LOCKED),$(CURDIR))
+# One at a time in this directory.
+$(commands):
+	@mkdir -p build && LOCKED="$(CURDIR)" flock -n -E 75 build/.lock $(MAKE) $@ || \
+		{ [ $$? != 75 ] || echo "make: another make runs in this checkout; wait for it" >&2; exit 1; }
+else
+# What needs what: each script does one thing, and calls none that comes before it.
+setup:
+	@scripts/source check && scripts/setup
+source: setup
+	@scripts/source
+tree: source
+	@scripts/tree
+kernel: tree
+	@scripts/kernel $(K)
+initramfs: kernel
+	@scripts/initramfs $(filter demo,$(K))
+boot shell: K = demo
+boot: initramfs
+	@scripts/demo
+shell: initramfs
+	@scripts/demo shell
+test bench mutants compilers: initramfs
+	@scripts/$@ $(T)
+test-rest: initramfs
+	@scripts/prove --ignored
+soak: export N ?= 500
+soak: initramfs
+	@scripts/prove --include-ignored again::again_and_again
+counts:
+	@scripts/counts
+kselftest deb: kernel
+	@scripts/$@
+vng: kernel
+	@scripts/vng REQUIRE=1
+docs series: tree
+	@scripts/$@
+check-series: kernel
+check check-series: series
+	@scripts/$@
+drift clean-debian: setup
+	@scripts/$@ $(T)
+endif
 
 test-all: test test-rest counts test-arches compilers drift
 
 test-arches:
 	@for arch in $(ARCHES); do $(MAKE) test ARCH=$$arch || exit 1; done
 
-soak: export N ?= 500
-soak:
-	$(call LOCKED,scripts/run test again::again_and_again)
-
 clean:
 	rm -rf build
 
-.PHONY: help boot shell test test-rest test-all test-arches mutants bench soak counts kselftest vng check docs \
-	kernel deb series compilers drift clean-debian clean
+.NOTPARALLEL:
+.PHONY: help test-all test-arches clean $(commands)

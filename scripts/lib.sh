@@ -33,13 +33,75 @@ patches_for() {
 	echo "$best"
 }
 
+# A text with the figures of COSTS.md in the place of their names: with_figures FILE
+with_figures() {
+	# shellcheck disable=SC2016 # for sed
+	sed -n 's/^| `\([A-Z]*\)` | \([0-9,]*\) |.*/s%@\1@%\2%g/p' $tests/COSTS.md >build/tmp/figures
+	sed -f build/tmp/figures "$1" >build/tmp/text
+	! grep -o '@[A-Z]*@' build/tmp/text >&2 || die "$1 names figures that COSTS.md does not have; make bench writes it"
+	cat build/tmp/text
+}
+
 # Copies what was built in one directory to another, where little has to be built again: copy_objects FROM TO.
 # The commands that Kbuild has noted name the directory.
 copy_objects() {
 	rm -rf "$2.new"
 	mkdir -p "${2%/*}"
 	cp -a "$1" "$2.new"
+	# Without Rust there is no such directory.
+	mkdir -p "$2.new/rust"
 	find "$2.new/tools" "$2.new/rust" -name '.*.cmd' -exec sed -i "s|$1/|$2/|g" {} +
 	rm -rf "$2"
 	mv "$2.new" "$2"
+}
+
+# From here on apt knows these suites of Debian alone: apt_of SUITE...
+apt_of() {
+	apt=$PWD/build/apt/$(echo "$*" | tr ' ' _)
+	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+	mirror=$(scripts/mirror)
+	for suite; do echo "deb $mirror $suite main"; done >"$apt/sources.list"
+	cat >"$apt/conf" <<-EOT
+		Dir::Etc::SourceList "$apt/sources.list";
+		Dir::Etc::SourceParts "/dev/null";
+		Dir::State::Lists "$apt/lists";
+		Dir::Cache "$apt/cache";
+	EOT
+	export APT_CONFIG="$apt/conf"
+	apt-get -q update >build/tmp/apt.log 2>&1 ||
+		{ grep -m 1 '^E:' build/tmp/apt.log >&2; die "the package lists of $* could not be fetched; is there a network?"; }
+}
+
+# Puts a Python program into build/NAME: venv NAME VERSION PACKAGE...
+venv() {
+	[ "$(cat "build/$1/version" 2>/dev/null)" != "$2" ] || return 0
+	echo "${0##*/}: fetching $1 $2"
+	program=$1
+	version=$2
+	shift 2
+	rm -rf "build/$program"
+	{ python3 -m venv "build/$program" && "build/$program/bin/pip" -q install "$program==$version" "$@"; } \
+		>build/tmp/pip.log 2>&1 ||
+		{ tail -n 3 build/tmp/pip.log >&2; die "$program could not be installed; is there a network?"; }
+	echo "$version" >"build/$program/version"
+}
+
+# For a script that checks many things: quiet NAME COMMAND... runs a command that says nothing when all is well.
+failed=0
+say() { echo "${0##*/}: $*"; }
+quiet() {
+	title=$1
+	shift
+	say "$title"
+	# A function called by "if" or "||" would go on after a command that fails.
+	set +e
+	(set -e; "$@") >build/tmp/quiet.log 2>&1
+	status=$?
+	set -e
+	if [ $status != 0 ] || [ -s build/tmp/quiet.log ]; then
+		cat build/tmp/quiet.log
+		say "FAILED: $title"
+		# shellcheck disable=SC2034 # who calls it looks
+		failed=1
+	fi
 }

@@ -2,7 +2,7 @@
 
 //! Whether KVM can be used here.
 
-use crate::{arch, project_dir, Machine};
+use crate::{project_dir, target, Machine};
 use std::{
     fs,
     io::Read,
@@ -25,7 +25,7 @@ pub fn accelerator() -> &'static str {
             .read(true)
             .write(true)
             .open("/dev/kvm");
-        if kvm.is_err() || arch().name != "x86_64" {
+        if kvm.is_err() || target().arch.name != "x86_64" {
             return "tcg";
         }
         let cache = project_dir().join("build/accelerator");
@@ -52,7 +52,9 @@ fn kvm_boots() -> bool {
         "boot-tests: trying KVM, for {} s at most",
         KVM_PROBE.as_secs()
     );
-    let Ok(mut qemu) = Machine::new("facts", "quiet").start("kvm", &[]) else {
+    let mut machine = Machine::new("facts", "quiet");
+    machine.initrd = Some(target().demo());
+    let Ok(mut qemu) = machine.start("kvm", &[]) else {
         return false;
     };
     let mut stdout = qemu.stdout.take().expect("piped");

@@ -2,7 +2,7 @@
 
 //! What differs between architectures: a file for each in `arches/`, which the scripts read as well.
 
-use std::{env, fs, path::Path, sync::OnceLock};
+use std::{fs, path::Path};
 
 /// An architecture, as its file describes it.
 pub struct Arch {
@@ -25,7 +25,7 @@ pub struct Arch {
 
 impl Arch {
     /// Reads lines that begin with `#: ` and a word.
-    fn read(file: &Path) -> Result<Self, String> {
+    pub(crate) fn read(file: &Path) -> Result<Self, String> {
         let text = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
         let word = |key: &str| {
             let value = |line: &str| {
@@ -62,14 +62,4 @@ impl Arch {
     pub fn is_um(&self) -> bool {
         self.qemu.is_empty()
     }
-}
-
-/// The architecture whose file `ARCH_FILE` names.
-pub fn arch() -> &'static Arch {
-    static ARCH: OnceLock<Arch> = OnceLock::new();
-    ARCH.get_or_init(|| {
-        let default = concat!(env!("CARGO_MANIFEST_DIR"), "/arches/x86_64.config");
-        let file = env::var("ARCH_FILE").unwrap_or(default.into());
-        Arch::read(Path::new(&file)).unwrap_or_else(|e| panic!("{e}"))
-    })
 }

@@ -3,10 +3,8 @@
 //! Machines under gdb, and replayed ones.
 
 use crate::{
-    arch,
-    kernel::path_of,
     machine::{serial, DEADLINE},
-    Machine,
+    target, Machine,
 };
 use std::{
     env, fs,
@@ -30,7 +28,7 @@ impl Machine {
         let recorded = self.run("tcg", &["-icount", &icount("record")], || Ok(String::new()));
         let script = format!(
             "hbreak *{function}\ncontinue\nset $ret = {}\ndelete\nhbreak *$ret\n{script}\nkill",
-            arch().return_address
+            target().arch.return_address
         );
         let replayed =
             recorded.and_then(|_| self.run_with_gdb(&["-icount", &icount("replay")], &script));
@@ -96,9 +94,9 @@ impl Machine {
                 thread::sleep(Duration::from_millis(20));
             }
             let out = Command::new("timeout")
-                .args(["200", &arch().gdb, "-batch", "-nx", "-x"])
+                .args(["200", &target().arch.gdb, "-batch", "-nx", "-x"])
                 .arg(&commands)
-                .arg(path_of(self.kernel).join("vmlinux"))
+                .arg(target().kernel(self.kernel).join("vmlinux"))
                 .current_dir(&dir)
                 .output()
                 .map_err(|e| format!("gdb: {e}"))?;

@@ -2,40 +2,29 @@
 
 //! Boots a kernel with an initramfs and a command line in QEMU, and collects its console.
 //!
-//! What it is told by its environment, as scripts/setup writes it to build/env: `ARCH_FILE` (the architecture),
-//! `OUT` (where everything for it is built), `CROSS_COMPILE`, `TMPDIR`; by who calls: `KERNEL` (the directory of
-//! another test kernel), `V=1` (print QEMU's command lines).
+//! What its programs are told by the environment:
+//!
+//! * as scripts/setup writes it to build/env: `ARCH_FILE` (the architecture), `OUT` (where everything for it is
+//!   built), `CROSS_COMPILE`, `TMPDIR`, `RUSTC`;
+//! * by scripts/prove: `MADE` (what was made for the cases, a line each);
+//! * by who calls: `KERNEL` (the directory of another test kernel), `V=1` (print QEMU's command lines), `UNTIL`
+//!   and `START` (what does not begin by that second is left out; which group comes first), `N` (boots), `SEED`
+//!   (of random system calls), `SIZES` (of what is measured), `UPDATE=1` (write the pages anew).
 
 mod accelerator;
 mod arch;
+mod archive;
 mod console;
+mod costs;
 mod debugger;
-mod kernel;
 mod machine;
 pub mod sections;
+mod target;
 
 pub use accelerator::accelerator;
-pub use arch::{arch, Arch};
+pub use arch::Arch;
+pub use archive::Archive;
 pub use console::fact;
-pub use kernel::{image, kernel_dir};
+pub use costs::{costs_page, figure};
 pub use machine::Machine;
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::Command,
-};
-
-/// A tool of the compilers' for files of the guest's architecture.
-pub fn tool(name: &str) -> Command {
-    Command::new(env::var("CROSS_COMPILE").unwrap_or_default() + name)
-}
-
-/// The directory of this project.
-pub fn project_dir() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..")
-}
-
-/// The directory of everything that is generated for this architecture and compiler.
-pub fn build_dir() -> PathBuf {
-    env::var_os("OUT").map_or(project_dir().join("build"), PathBuf::from)
-}
+pub use target::{project_dir, target, Target};

@@ -2,7 +2,7 @@
 
 //! A machine: a kernel, an initramfs, a command line, and what QEMU needs to know.
 
-use crate::{accelerator, arch, build_dir, image, kernel::RUNNING, kernel_dir};
+use crate::{accelerator, target};
 use std::{
     env,
     io::Read,
@@ -23,7 +23,7 @@ pub struct Machine {
     /// Kernel parameters besides those that every machine gets.
     pub params: String,
     pub cpus: u32,
-    /// For [`kernel_dir`].
+    /// For [`Target::kernel`](crate::Target::kernel).
     pub kernel: &'static str,
     /// Another image than that kernel's.
     pub image: Option<PathBuf>,
@@ -49,7 +49,7 @@ impl Machine {
             cpus: 1,
             kernel: "test",
             image: None,
-            initrd: Some(build_dir().join("guest.cpio")),
+            initrd: Some(target().guest()),
             memory: 768,
             disk: None,
             one_thread: false,
@@ -63,15 +63,20 @@ impl Machine {
         self.command_with(accelerator())
     }
 
+    fn image(&self) -> PathBuf {
+        let own = || target().image(self.kernel);
+        self.image.clone().unwrap_or_else(own)
+    }
+
     fn command_with(&self, accelerator: &str) -> Vec<String> {
-        // A CPU for which the host has no time now is not one that hangs.
+        // Silence RCU stall warnings: a busy host starves the guest.
         let params = format!(
             "panic=-1 rcupdate.rcu_cpu_stall_suppress=1 scenario={} {}",
             self.scenario, self.params
         );
-        let image = self.image.clone().unwrap_or_else(|| image(self.kernel));
-        let image = image.display().to_string();
-        if arch().is_um() {
+        let image = self.image().display().to_string();
+        let arch = &target().arch;
+        if arch.is_um() {
             // Processes in it do not have the memory where glibc would have the host's kernel write.
             let mut args: Vec<String> = vec![
                 "env".into(),
@@ -83,7 +88,7 @@ impl Machine {
             if let Some(initrd) = &self.initrd {
                 args.push(format!("initrd={}", initrd.display()));
             }
-            args.extend(arch().params.split(' ').map(String::from));
+            args.extend(arch.params.split(' ').map(String::from));
             args.push(params);
             return args;
         }
@@ -101,7 +106,7 @@ impl Machine {
             "-serial",
             "stdio",
         ];
-        let mut args = arch().qemu.clone();
+        let mut args = arch.qemu.clone();
         args.extend(machine.map(String::from));
         args.extend([
             "-m".into(),
@@ -118,13 +123,33 @@ impl Machine {
             let drive = format!("file={},format=raw,if=virtio,snapshot=on", disk.display());
             args.extend(["-drive".into(), drive]);
         }
-        args.extend(["-append".into(), format!("{} {params}", arch().params)]);
+        args.extend(["-append".into(), format!("{} {params}", arch.params)]);
         args
     }
 
-    /// The same for a shell.
-    pub fn shell_command(&self) -> String {
-        quoted(&self.command())
+    /// The command that boots this machine with a shell on the terminal.
+    pub fn command_with_a_shell(&self) -> Vec<String> {
+        let mut machine = self.clone();
+        machine.scenario = "shell";
+        let mut command = machine.command();
+        // Ctrl-C is for the guest, and Ctrl-A X for QEMU.
+        for arg in &mut command {
+            match &**arg {
+                "stdio" => *arg = "mon:stdio".into(),
+                "con0=null,fd:1" => *arg = "con0=fd:0,fd:1".into(),
+                _ => {}
+            }
+        }
+        command
+    }
+
+    /// How to boot this machine again, and how to get a shell there.
+    pub fn again(&self) -> String {
+        format!(
+            "repeat: {}\nwith a shell: {}",
+            quoted(&self.command()),
+            quoted(&self.command_with_a_shell())
+        )
     }
 
     /// Boots the machine and returns its console.
@@ -164,8 +189,12 @@ impl Machine {
         more: &[&str],
         meanwhile: impl FnOnce() -> Result<String, String>,
     ) -> Result<(String, String), String> {
-        kernel_dir(self.kernel)?;
-        let _running = RUNNING.read().expect("nobody panics with it");
+        if !self.image().exists() {
+            let name = self.kernel;
+            return Err(format!(
+                "the kernel {name} is not built; make kernel K={name} does it"
+            ));
+        }
         let mut qemu = self.start(accelerator, more)?;
         let mut stdout = qemu.stdout.take().expect("piped");
         let mut stderr = qemu.stderr.take().expect("piped");

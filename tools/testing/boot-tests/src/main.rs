@@ -3,7 +3,7 @@
 //! Shows containers starting on a machine that runs from its initramfs, with and without the
 //! feature; with `shell`, starts that machine with a shell on the terminal.
 
-use boot_tests::{fact, Machine};
+use boot_tests::{fact, target, Machine};
 use std::{
     env,
     os::unix::process::CommandExt,
@@ -25,12 +25,18 @@ fn main() -> ExitCode {
     }
 }
 
+fn demonstrated(scenario: &'static str, params: &str) -> Machine {
+    let mut machine = Machine::new(scenario, params);
+    machine.initrd = Some(target().demo());
+    machine
+}
+
 fn demo() -> Result<(), String> {
     for (params, expect) in [
         ("", "hello from a container"),
         ("empty_rootfs=0", "nvalid argument"),
     ] {
-        let machine = Machine::new("containers", &format!("quiet {params}"));
+        let machine = demonstrated("containers", &format!("quiet {params}"));
         println!(
             "\nBooting with \"{}\":",
             if params.is_empty() {
@@ -53,15 +59,7 @@ fn demo() -> Result<(), String> {
 }
 
 fn shell() -> Result<(), String> {
-    let mut command = Machine::new("shell", "quiet").command();
-    // Ctrl-C is for the guest, and Ctrl-A X for QEMU.
-    for arg in &mut command {
-        match &**arg {
-            "stdio" => *arg = "mon:stdio".into(),
-            "con0=null,fd:1" => *arg = "con0=fd:0,fd:1".into(),
-            _ => {}
-        }
-    }
+    let command = demonstrated("shell", "quiet").command_with_a_shell();
     Err(Command::new(&command[0])
         .args(&command[1..])
         .exec()

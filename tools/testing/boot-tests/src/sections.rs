@@ -2,7 +2,7 @@
 
 //! What of an object is loaded, and what of that stays.
 
-use crate::tool;
+use crate::target;
 use std::{collections::BTreeMap, path::Path, process::Command};
 
 type Result<T> = std::result::Result<T, String>;
@@ -14,7 +14,7 @@ fn stdout_of(command: &mut Command) -> Result<Vec<u8>> {
 
 /// The sections of an object, in bytes.
 pub fn sections(object: &Path) -> Result<BTreeMap<String, u64>> {
-    let out = stdout_of(tool("size").arg("-A").arg(object))?;
+    let out = stdout_of(target().tool("size").arg("-A").arg(object))?;
     let text = String::from_utf8_lossy(&out);
     let section = |line: &str| {
         let mut words = line.split_whitespace();
@@ -31,7 +31,7 @@ pub fn sections(object: &Path) -> Result<BTreeMap<String, u64>> {
 fn names_of_sources(object: &Path) -> Result<u64> {
     let mut size = 0;
     for section in [".rodata.str", ".rodata.str1.1", ".rodata.str1.8"] {
-        let mut objcopy = tool("objcopy");
+        let mut objcopy = target().tool("objcopy");
         objcopy.args(["-O", "binary", "--only-section", section]);
         let out = stdout_of(objcopy.arg(object).arg("/dev/stdout"))?;
         let strings = out.split(|byte| *byte == 0);

@@ -3,7 +3,7 @@
 //! The same boot many times over.
 
 use crate::{verdict::*, Case};
-use boot_tests::{build_dir, Machine};
+use boot_tests::{target, Machine};
 use libtest_mimic::Failed;
 use std::{collections::BTreeMap, env, thread};
 
@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, env, thread};
 fn helpers(cpus: u32, params: &str) -> Result<u64, Failed> {
     let mut machine = Machine::new("helpers", params);
     machine.kernel = "helper";
-    machine.initrd = Some(build_dir().join("base.cpio"));
+    machine.initrd = Some(target().base());
     machine.cpus = cpus;
     machine.one_thread = cpus > 2;
     let console = expect(&machine, &["SCENARIO-END helpers"])?;
@@ -68,7 +68,7 @@ fn again_and_again() -> Outcome {
 /// Guest instructions until PID 1 runs.
 fn instructions(params: &str) -> Result<u64, Failed> {
     let mut machine = Machine::new("facts", &format!("quiet rdinit=/tsc {params}"));
-    machine.initrd = Some(build_dir().join("base.cpio"));
+    machine.initrd = Some(target().base());
     let console = machine.boot_counting_instructions()?;
     number(&console, "instructions to PID 1")
 }
@@ -96,7 +96,8 @@ pub fn cases() -> Vec<Case> {
             "12 boots, or as many as N says, on one CPU, two and eight: all uevent helpers run from the right root, on each as many as on a stock boot",
             again_and_again,
         )
-        .counting("boots of one image on 1, 2 and 8 CPUs, each with every helper"),
+        .counting("boots of one image on 1, 2 and 8 CPUs, each with every helper")
+        .needs(["kernel helper"]),
         Case::new(
             "instructions_to_pid_1_repeat",
             "PID 1 runs after the same number of guest instructions each time, at most a thousandth more than on a stock boot",

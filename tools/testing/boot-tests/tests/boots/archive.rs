@@ -3,13 +3,9 @@
 //! How the initramfs comes, and what is in it. Each boot gives what the stock boot gives.
 
 use crate::{host, verdict::*, Case};
-use boot_tests::{build_dir, fact, Machine};
+use boot_tests::{fact, target, Archive, Machine};
 use libtest_mimic::Failed;
 use std::{fs, path::PathBuf, process::Command};
-
-fn base() -> PathBuf {
-    build_dir().join("base.cpio")
-}
 
 /// Boots with the feature and without it. Both have `expected`, and the same files.
 pub fn same_as_stock(machine: &Machine, expected: &[&str]) -> Outcome {
@@ -35,9 +31,8 @@ fn compressed(name: &'static str, shows: &'static str, command: &'static str) ->
 
 /// An archive that replaces a file of the base.
 fn other_release(name: &str) -> Result<PathBuf, Failed> {
-    let script = "echo other >$1.release; echo file /release $1.release 644 0 0 >$1.list
-        kernels/test/usr/gen_init_cpio $1.list >$1";
-    host::make(name, script)
+    let file = host::file(&format!("{name}.release"), "other\n")?;
+    host::archive(name, Archive::of(format!("file /release {file} 644 0 0\n")))
 }
 
 fn concatenated_archives() -> Outcome {
@@ -45,19 +40,26 @@ fn concatenated_archives() -> Outcome {
     let initrd = host::make("concatenated", "cat base.cpio tmp/concatenated.second >$1")?;
     boots(initrd, "", &["release: other"])?;
     // Each with a compression of its own, as early microcode comes before an initrd.
-    let early =
-        "mkdir -p $1.d/kernel/x86/microcode; echo none >$1.d/kernel/x86/microcode/GenuineIntel.bin
-        (cd $1.d && find . | cpio -o -H newc --quiet) >$1; gzip -c base.cpio >>$1
-        xz --check=crc32 -c tmp/concatenated.second >>$1";
+    let none = host::file("early.none", "none\n")?;
+    let microcode = format!(
+        "dir /kernel 755 0 0\ndir /kernel/x86 755 0 0\ndir /kernel/x86/microcode 755 0 0\n\
+         file /kernel/x86/microcode/GenuineIntel.bin {none} 644 0 0\n"
+    );
+    host::archive("early.first", Archive::of(microcode))?;
+    let early = "{ cat tmp/early.first; gzip -c base.cpio; xz --check=crc32 -c tmp/concatenated.second; } >$1";
     let initrd = host::make("early", early)?;
     boots(initrd, "", &["release: other", "microcode: none"])
 }
 
 fn checksummed_archive() -> Outcome {
-    let script = "echo crc >$1.release; echo file /release $1.release 644 0 0 >$1.list
-        kernels/test/usr/gen_init_cpio -c $1.list >$1.crc; grep -aq ^070702 $1.crc
-        cat base.cpio $1.crc >$1";
-    boots(host::make("crc", script)?, "", &["release: crc"])
+    let file = host::file("crc.release", "crc\n")?;
+    let list = format!("file /release {file} 644 0 0\n");
+    let second = host::archive("crc.second", Archive::of(list).checksummed())?;
+    if !fs::read(second)?.starts_with(b"070702") {
+        return Err("the archive is not of the format \"crc\"".into());
+    }
+    let initrd = host::make("crc", "cat base.cpio tmp/crc.second >$1")?;
+    boots(initrd, "", &["release: crc"])
 }
 
 fn special_files() -> Outcome {
@@ -70,8 +72,7 @@ fn special_files() -> Outcome {
          file /rich/{name} release 644 0 0\ndir /rich/empty 500 7 0\n{}",
         deep.collect::<String>()
     );
-    host::archive("rich.second", &list)?;
-    let initrd = host::make("rich", "cat base.cpio tmp/rich.second >$1")?;
+    let initrd = host::archive("rich", Archive::of(list).after(target().base()))?;
     let seen = [
         "89ed 3 3 4 /rich/a".into(),
         "2180 1 0 0 1:3 /rich/chr".into(),
@@ -85,14 +86,18 @@ fn special_files() -> Outcome {
 }
 
 fn hundred_thousand_files() -> Outcome {
-    let list = "awk 'BEGIN { print \"dir /many 755 0 0\"
-        for (d = 0; d < 100; d++) { print \"dir /many/\" d \" 755 0 0\"
-            for (f = 0; f < 1000; f++) print \"file /many/\" d \"/\" f \" release 644 0 0\" } }' >$1.list
-        cp base.cpio $1; kernels/test/usr/gen_init_cpio $1.list >>$1";
+    let mut list = String::from("dir /many 755 0 0\n");
+    for d in 0..100 {
+        list += &format!("dir /many/{d} 755 0 0\n");
+        list.extend((0..1000).map(|f| format!("file /many/{d}/{f} release 644 0 0\n")));
+    }
     let mut machine = Machine::new("names", "");
-    machine.initrd = Some(base());
+    machine.initrd = Some(target().base());
     let before = number(&expect(&machine, &[])?, "files")?;
-    machine.initrd = Some(host::make("many", list)?);
+    machine.initrd = Some(host::archive(
+        "many",
+        Archive::of(list).after(target().base()),
+    )?);
     machine.memory = 1536;
     // A directory with a hundred more.
     let files = format!("files: {} *", before + 100_000 + 101);
@@ -100,30 +105,33 @@ fn hundred_thousand_files() -> Outcome {
 }
 
 fn one_large_file() -> Outcome {
-    let script = "truncate -s 512M $1.file; for at in 0 255 511; do
-            echo $at | dd of=$1.file bs=1M seek=$at conv=notrunc status=none; done
-        echo file /large $1.file 644 0 0 >$1.list; cp base.cpio $1
-        kernels/test/usr/gen_init_cpio $1.list >>$1; rm $1.file";
+    let script = "truncate -s 512M $1; for at in 0 255 511; do
+            echo $at | dd of=$1 bs=1M seek=$at conv=notrunc status=none; done";
+    let file = host::make("large.file", script)?;
+    let list = format!("file /large {} 644 0 0\n", file.display());
+    let initrd = host::archive("large", Archive::of(list).after(target().base()))?;
     let mut machine = Machine::new("large", "");
-    machine.initrd = Some(host::make("large", script)?);
+    machine.initrd = Some(initrd.clone());
     machine.memory = 2048;
     let result = same_as_stock(&machine, &["large: 536870912 0 255 511"]);
-    let _ = fs::remove_file(machine.initrd.unwrap_or_default());
+    for file in [file, initrd] {
+        let _ = fs::remove_file(file);
+    }
     result
 }
 
 fn retained_initrd() -> Outcome {
-    let sum = Command::new("md5sum").arg(base()).output()?.stdout;
+    let sum = Command::new("md5sum").arg(target().base()).output()?.stdout;
     let sum = String::from_utf8_lossy(&sum);
     let sum = sum.split_whitespace().next().unwrap_or("no sum");
     let retained = format!("retained: {sum}  -");
-    boots(base(), "retain_initrd", &[&retained])?;
-    boots(base(), "", &["retained: none"])
+    boots(target().base(), "retain_initrd", &[&retained])?;
+    boots(target().base(), "", &["retained: none"])
 }
 
 fn init_is_chosen_by_rdinit() -> Outcome {
-    host::archive("rdinit.second", "slink /other /init 777 0 0")?;
-    let initrd = host::make("rdinit", "cat base.cpio tmp/rdinit.second >$1")?;
+    let other = Archive::of("slink /other /init 777 0 0\n").after(target().base());
+    let initrd = host::archive("rdinit", other)?;
     boots(initrd.clone(), "rdinit=/other", &["init: /other"])?;
     boots(initrd, "", &["init: /init"])
 }
@@ -147,11 +155,11 @@ pub fn cases() -> Vec<Case> {
     vec![
         compressed("not_compressed", "an archive that is not compressed", "cat"),
         compressed("gzip", "an archive compressed by gzip", "gzip -c").quick(),
-        compressed("bzip2", "an archive compressed by bzip2", "bzip2 -c"),
+        compressed("bzip2", "an archive compressed by bzip2", "bzip2 -c").needs(["setup bzip2"]),
         compressed("lzma", "an archive compressed by lzma", "xz --format=lzma -c"),
         compressed("xz", "an archive compressed by xz", "xz --check=crc32 -c"),
-        compressed("lzo", "an archive compressed by lzo", "lzop -c"),
-        compressed("lz4", "an archive compressed by lz4", "lz4 -q -l -c"),
+        compressed("lzo", "an archive compressed by lzo", "lzop -c").needs(["setup lzop"]),
+        compressed("lz4", "an archive compressed by lz4", "lz4 -q -l -c").needs(["setup lz4"]),
         compressed("zstd", "an archive compressed by zstd", "zstd -q -c").quick(),
         Case::new(
             "concatenated_archives",
@@ -182,7 +190,7 @@ pub fn cases() -> Vec<Case> {
         Case::new(
             "noinitrd",
             "noinitrd, which concerns initrd images alone",
-            || boots(base(), "noinitrd", &["release: base"]),
+            || boots(target().base(), "noinitrd", &["release: base"]),
         ),
         Case::new(
             "init_is_chosen_by_rdinit",
@@ -193,6 +201,7 @@ pub fn cases() -> Vec<Case> {
             "built_in",
             "built into the kernel, alone, with an external archive that replaces a file of it, and with CONFIG_INITRAMFS_FORCE, which ignores that",
             built_in,
-        ),
+        )
+        .needs(["kernel builtin", "kernel force"]),
     ]
 }

@@ -3,7 +3,7 @@
 //! Attempts to change what lies below, and Linux 7's answers to them.
 
 use crate::{verdict::*, Case};
-use boot_tests::{build_dir, fact, Machine};
+use boot_tests::{fact, target, Machine};
 use libtest_mimic::Failed;
 use std::{collections::BTreeMap, env, fs};
 
@@ -76,7 +76,7 @@ fn attacks_get_the_answers_of_nullfs() -> Outcome {
             wrong.push(format!("{who}: {what}: {answer}, on nullfs {peer}"));
         }
     }
-    fs::write(build_dir().join("attacks.md"), &table)?;
+    fs::write(target().out.join("attacks.md"), &table)?;
     println!("attacks.md: {} answers", here.len());
     let asked = |answers: &Answers, who| answers.keys().filter(|key| key.0 == who).count();
     let container = "a container with every capability";
@@ -115,7 +115,7 @@ fn fuzz(
     let seed = env::var("SEED").unwrap_or("1".into());
     let mut machine = Machine::new("fuzz", &format!("seed={seed} calls={calls} {params}"));
     machine.kernel = kernel;
-    machine.initrd = Some(build_dir().join("base.cpio"));
+    machine.initrd = Some(target().base());
     machine.cpus = 2;
     expect(&machine, expected)
 }
@@ -156,12 +156,14 @@ pub fn cases() -> Vec<Case> {
             "60 attempts by root to change, cover or unmount what lies below, or to leave a message there, get the answers that nullfs gives, with few exceptions, and leave nothing there; a container with every capability and a user namespace do not get there; build/attacks.md lists them",
             attacks_get_the_answers_of_nullfs,
         )
-        .counting("attacks, by three attackers, that left nothing below"),
+        .counting("attacks, by three attackers, that left nothing below")
+        .needs(["kernel nullfs"]),
         Case::new(
             "fuzzing_leaves_rootfs_empty",
             "120,000 random system calls by root at the bottom, the same for the same SEED, leave it as it was, and a kernel that checks itself finds no fault",
             fuzzing_leaves_rootfs_empty,
         )
-        .counting("random system calls that left nothing below"),
+        .counting("random system calls that left nothing below")
+        .needs(["kernel debug"]),
     ]
 }

@@ -3,9 +3,9 @@
 //! How the initramfs comes and how the root goes on.
 
 use crate::{host, verdict::*, Case};
-use boot_tests::{build_dir, fact, project_dir, Machine};
+use boot_tests::{fact, target, Archive, Machine};
 use libtest_mimic::Failed;
-use std::{path::PathBuf, process::Command};
+use std::{fs, path::PathBuf};
 
 /// The second root is there, and as much memory has been given back as on a stock boot.
 fn switches_root_of(machine: &Machine) -> Outcome {
@@ -22,13 +22,26 @@ fn switches_root(scenario: &'static str) -> Outcome {
 }
 
 /// Debian 12 has util-linux 2.38, and Debian 13 has 2.41, which was rewritten in between.
+fn the_other_util_linux() -> String {
+    let here = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let other = match here.contains("trixie") {
+        true => "bookworm",
+        false => "trixie",
+    };
+    format!("userland other util-linux,libc6 {other}")
+}
+
 fn switch_root_of_the_other_util_linux() -> Outcome {
-    let script = "other=trixie; ! grep -q trixie /etc/os-release || other=bookworm
-        userland other util-linux,libc6 $other >&2
-        { echo dir /other 755 0 0; sed 's| /| /other/|' other.list; } >$1.list
-        cp guest.cpio $1; kernels/test/usr/gen_init_cpio $1.list >>$1";
+    let mut list = String::from("dir /other 755 0 0\n");
+    for line in fs::read_to_string(target().out.join("other.list"))?.lines() {
+        list += &line.replacen(" /", " /other/", 1);
+        list += "\n";
+    }
     let mut machine = Machine::new("switch_root_other_util_linux", "");
-    machine.initrd = Some(host::make("other.cpio", script)?);
+    machine.initrd = Some(host::archive(
+        "other.cpio",
+        Archive::of(list).after(target().guest()),
+    )?);
     switches_root_of(&machine)
 }
 
@@ -80,14 +93,14 @@ const GUEST: &str = "
 
 /// From an initramfs with systemd to a disk that has all that the initramfs has.
 fn systemd_to_a_disk(scenario: &'static str) -> Result<Machine, Failed> {
-    let script = "echo VERSION_ID=1 >$1.release; cp guest.cpio $1
-        echo file /etc/initrd-release $1.release 644 0 0 >$1.list
-        kernels/test/usr/gen_init_cpio $1.list >>$1";
+    let release = host::file(&format!("{scenario}.release"), "VERSION_ID=1\n")?;
+    let list = format!("file /etc/initrd-release {release} 644 0 0\n");
+    let initrd = Archive::of(list).after(target().guest());
     let mut machine = Machine::new(
         scenario,
         "rdinit=/lib/systemd/systemd rd.systemd.unit=switch.service systemd.unit=scenario.service",
     );
-    machine.initrd = Some(host::make(&format!("initrd.{scenario}"), script)?);
+    machine.initrd = Some(host::archive(&format!("initrd.{scenario}"), initrd)?);
     machine.disk = Some(host::make(&format!("disk.{scenario}"), GUEST)?);
     Ok(machine)
 }
@@ -115,29 +128,18 @@ fn systemd_comes_back_from_a_disk() -> Outcome {
     }
 }
 
-/// An initrd that a distribution's tool made finds the root on a disk.
-fn distributions_initrd_boots(name: &str, script: &str) -> Outcome {
+/// An initrd that a distribution's tool made, in a system of its own, finds the root on a disk.
+fn distributions_initrd_boots(tool: &str) -> Outcome {
     let mut machine = Machine::new("facts", "root=/dev/vda rw");
-    machine.initrd = Some(host::make(name, script)?);
-    machine.disk = Some(image(&format!("{name}.ext4"), EXT4)?);
+    machine.initrd = Some(target().out.join("initrds").join(tool));
+    machine.disk = Some(image(&format!("{tool}.ext4"), EXT4)?);
     both(&machine, &["root: /dev/vda ext4 rw*", "write: ok"])
 }
-
-/// It looks for the kernel's configuration in /boot, and there alone.
-const MKINITRAMFS: &str = "
-    rm -rf $1.boot; mkdir $1.boot; cp kernels/test/.config $1.boot/config-6.12
-    unshare --map-root-user --mount sh -ec 'mount --bind $1.boot /boot
-        exec mkinitramfs -o $1 6.12' sh $1";
-const DRACUT: &str = "dracut --force --quiet --no-hostonly --no-kernel --kver 6.12 $1";
 
 /// The package of `make deb`, installed on a Debian 13 and booted with the initrd that this has made.
 /// QEMU takes both from the disk's `/boot`, as a boot loader would.
 fn installed_package_boots_debian() -> Outcome {
-    let dir = build_dir().join("debian");
-    let script = project_dir().join("scripts/debian");
-    if !Command::new(script).arg(&dir).status()?.success() {
-        return Err("the package could not be installed".into());
-    }
+    let dir = target().out.join("debian");
     let params = "root=/dev/vda rw systemd.unit=scenario.service";
     let mut machine = Machine::new("installed", params);
     machine.image = Some(dir.join("kernel"));
@@ -248,10 +250,13 @@ fn kernel_without_tmpfs_boots() -> Outcome {
 
 /// A machine whose initramfs also has its kernel.
 fn machine_with_its_kernel(scenario: &'static str, params: &str) -> Result<Machine, Failed> {
-    let script = "echo file /bzImage kernels/test/arch/x86/boot/bzImage 644 0 0 >$1.list
-        cp guest.cpio $1; kernels/test/usr/gen_init_cpio $1.list >>$1";
+    let image = target().image("test");
+    let list = format!("file /bzImage {} 644 0 0\n", image.display());
     let mut machine = Machine::new(scenario, &format!("retain_initrd {params}"));
-    machine.initrd = Some(host::make(scenario, script)?);
+    machine.initrd = Some(host::archive(
+        scenario,
+        Archive::of(list).after(target().guest()),
+    )?);
     machine.memory = 2048;
     Ok(machine)
 }
@@ -304,7 +309,8 @@ pub fn cases() -> Vec<Case> {
             "switch_root_of_the_other_util_linux_works",
             "the same with Debian 13's util-linux on Debian 12, and the other way round",
             switch_root_of_the_other_util_linux,
-        ),
+        )
+        .needs([the_other_util_linux()]),
         Case::new(
             "systemd_stays_in_the_initramfs",
             "systemd is PID 1 in the initramfs, and runc pivots there",
@@ -314,27 +320,34 @@ pub fn cases() -> Vec<Case> {
             "systemd_switches_to_a_disk",
             "systemd goes on from the initramfs to a disk, and runc pivots there",
             systemd_switches_to_a_disk,
-        ),
+        )
+        .needs(["setup cpio e2fsprogs"]),
         Case::new(
             "systemd_comes_back_from_a_disk",
             "systemd goes on to a disk, and goes down through an exitrd that unmounts the disk",
             systemd_comes_back_from_a_disk,
-        ),
+        )
+        .needs(["setup cpio e2fsprogs"]),
         Case::new(
             "initrd_of_initramfs_tools_boots",
             "the initrd of Debian's initramfs-tools goes on to an ext4 disk",
-            || distributions_initrd_boots("initramfs_tools", MKINITRAMFS),
-        ),
+            || distributions_initrd_boots("initramfs-tools"),
+        )
+        .needs(["initrd initramfs-tools", "setup e2fsprogs"])
+        .x86_only("the initrd is of amd64"),
         Case::new(
             "initrd_of_dracut_boots",
             "the initrd of dracut, with systemd, goes on to an ext4 disk",
-            || distributions_initrd_boots("dracut", DRACUT),
-        ),
+            || distributions_initrd_boots("dracut"),
+        )
+        .needs(["initrd dracut", "setup e2fsprogs"])
+        .x86_only("the initrd is of amd64"),
         Case::new(
             "installed_package_boots_debian",
             "the package of `make deb`, installed on a Debian 13, boots it from its disk",
             installed_package_boots_debian,
         )
+        .needs(["debian"])
         .x86_only("the package is of amd64"),
         Case::new(
             "tinycore_boots",
@@ -361,27 +374,32 @@ pub fn cases() -> Vec<Case> {
             "root=/dev/vda boots from ext4, with an initramfs and without",
             root_on_a_disk_boots,
         )
+        .needs(["setup e2fsprogs"])
         .quick()
         .machine_only("the disk is QEMU's"),
         Case::new(
             "root_on_other_file_systems_boots",
             "root= boots from squashfs, from erofs, and from a partition by its PARTUUID",
             root_on_other_file_systems_boots,
-        ),
+        )
+        .needs(["setup e2fsprogs erofs-utils fdisk squashfs-tools"]),
         Case::new(
             "initrd_image_boots",
             "root=/dev/ram0 boots from an initrd image, ext2 and squashfs",
             initrd_image_boots,
-        ),
+        )
+        .needs(["setup e2fsprogs squashfs-tools"]),
         Case::new(
             "linuxrc_of_an_initrd_image_runs",
             "an initrd image's /linuxrc runs, and then root= boots from the disk",
             linuxrc_of_an_initrd_image_runs,
-        ),
+        )
+        .needs(["setup e2fsprogs"]),
         Case::new(
             "kernel_without_tmpfs_boots",
             "a kernel without CONFIG_TMPFS has a ramfs, and pivots",
             kernel_without_tmpfs_boots,
-        ),
+        )
+        .needs(["kernel ramfs"]),
     ]
 }

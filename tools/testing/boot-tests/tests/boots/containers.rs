@@ -3,8 +3,9 @@
 //! Who pivots on a machine that runs from its initramfs.
 
 use crate::{host, verdict::*, Case};
-use boot_tests::{fact, Machine};
+use boot_tests::{fact, target, Archive, Machine};
 use libtest_mimic::Failed;
+use std::fs;
 
 /// The scenario starts a container by pivot_root, and does not without the feature.
 fn pivots_on(mut machine: Machine, error: &str) -> Outcome {
@@ -22,49 +23,60 @@ fn pivots(scenario: &'static str, error: &str) -> Outcome {
     pivots_on(Machine::new(scenario, ""), error)
 }
 
-/// The same with an initramfs that `script` makes at `$1`.
-fn pivots_with(scenario: &'static str, error: &str, script: &str) -> Outcome {
+/// The same with more in the initramfs.
+fn pivots_with(scenario: &'static str, error: &str, list: &str) -> Outcome {
     let mut machine = Machine::new(scenario, "");
-    machine.initrd = Some(host::make(&format!("{scenario}.cpio"), script)?);
+    machine.initrd = Some(host::archive(
+        &format!("{scenario}.cpio"),
+        Archive::of(list).after(target().guest()),
+    )?);
     machine.memory = 1536;
     pivots_on(machine, error)
 }
 
-/// An image as `docker save` writes it, with one program, made without a registry; in `$list`.
+/// An image as `docker save` writes it, with one program, made without a registry.
+fn image(name: &str) -> Result<String, Failed> {
+    let image = host::make(&format!("{name}.image"), IMAGE)?;
+    Ok(format!("file /image.tar {} 644 0 0\n", image.display()))
+}
+
 const IMAGE: &str = r#"
     d=$1.d; rm -rf $d; mkdir -p $d/bin; cp probe $d/bin/hello; tar -C $d -cf $1.layer bin; rm -rf $d
     sum=$(sha256sum <$1.layer | cut -d' ' -f1); mkdir $d; mv $1.layer $d/layer.tar
     printf '{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' $sum >$d/config.json
     echo '[{"Config":"config.json","RepoTags":["hello:1"],"Layers":["layer.tar"]}]' >$d/manifest.json
-    tar -C $d -cf $1.image manifest.json config.json layer.tar; list="file /image.tar $1.image 644 0 0"
+    tar -C $d -cf $1 manifest.json config.json layer.tar
     "#;
-const ADD: &str = r#"
-    echo "$list" >$1.list; cp guest.cpio $1; kernels/test/usr/gen_init_cpio $1.list >>$1"#;
 
 fn podman_runs_an_image() -> Outcome {
-    let script = format!("{IMAGE}{ADD}");
+    let image = image("podman")?;
     let error = "pivot_root: Invalid argument";
-    pivots_with("podman_image", error, &script)?;
-    pivots_with("podman_build", error, &script)
+    pivots_with("podman_image", error, &image)?;
+    pivots_with("podman_build", error, &image)
 }
 
 fn containerd_pivots() -> Outcome {
-    let package = r#"userland containerd containerd >&2
-        list="$list
-$(grep -E '^file [^ ]*/(containerd|ctr|containerd-shim-runc-v2) ' containerd.list)""#;
-    let script = format!("{IMAGE}{package}{ADD}");
-    pivots_with("containerd", "pivot_root .: invalid argument", &script)
+    let mut list = image("containerd")?;
+    let programs = ["containerd", "ctr", "containerd-shim-runc-v2"];
+    for line in fs::read_to_string(target().out.join("containerd.list"))?.lines() {
+        let name = line
+            .split(' ')
+            .nth(1)
+            .and_then(|path| path.rsplit('/').next());
+        if line.starts_with("file ") && name.is_some_and(|name| programs.contains(&name)) {
+            list += &format!("{line}\n");
+        }
+    }
+    pivots_with("containerd", "pivot_root .: invalid argument", &list)
 }
-
-const YOUKI: &str = "
-    [ -e youki/bin/youki ] || $CARGO install -q --locked --root youki youki --version 0.7.0 \
-        --no-default-features --features v2 >&2
-    list='file /youki youki/bin/youki 755 0 0'";
 
 /// Built from its crate, once.
 fn youki_pivots() -> Outcome {
-    let error = "failed to pivot root to errno=EINVAL";
-    pivots_with("youki", error, &format!("{YOUKI}{ADD}"))
+    let script = "[ -e youki/bin/youki ] || $CARGO install -q --locked --root youki youki \
+                  --version 0.7.0 --no-default-features --features v2; cp youki/bin/youki $1";
+    let youki = host::make("youki.program", script)?;
+    let list = format!("file /youki {} 755 0 0\n", youki.display());
+    pivots_with("youki", "failed to pivot root to errno=EINVAL", &list)
 }
 
 /// The old root is gone then, with the memory that it took, if nothing there is open any more: the kernel
@@ -160,21 +172,20 @@ fn copying_the_system_takes_twice_the_memory() -> Outcome {
 }
 
 pub fn cases() -> Vec<Case> {
-    let container = |name, scenario, error| {
-        let shows = "starts a container by pivot_root";
-        Case::new(name, shows, move || pivots(scenario, error))
-    };
+    let container =
+        |name, shows, scenario, error| Case::new(name, shows, move || pivots(scenario, error));
     vec![
         Case::new(
             "pid_1_pivots_by_hand",
             "pivot_root(\".\", \".\") and umount2() of PID 1 leave the new root alone, and give the memory of the initramfs back, but not while PID 1 has its old console open",
             pid_1_pivots_by_hand,
         ).quick(),
-        container("runc_pivots_on_initramfs", "runc", "pivot_root .: invalid argument").quick(),
-        container("crun_pivots_on_initramfs", "crun", "pivot_root: Invalid argument").quick(),
-        container("bubblewrap_pivots_on_initramfs", "bubblewrap", "pivot_root: Invalid argument").quick(),
+        container("runc_pivots_on_initramfs", "runc starts a container by pivot_root", "runc", "pivot_root .: invalid argument").quick(),
+        container("crun_pivots_on_initramfs", "crun starts a container by pivot_root", "crun", "pivot_root: Invalid argument").quick(),
+        container("bubblewrap_pivots_on_initramfs", "bubblewrap starts a container by pivot_root", "bubblewrap", "pivot_root: Invalid argument").quick(),
         container(
             "bubblewrap_pivots_on_initramfs_as_a_user",
+            "bubblewrap starts a container by pivot_root for a user who is not root",
             "bubblewrap_user",
             "pivot_root: Invalid argument",
         ).quick(),
@@ -188,7 +199,7 @@ pub fn cases() -> Vec<Case> {
             "LXC, which on a stock boot leaves the host below, leaves nothing that a container gets to",
             lxc_leaves_nothing_below,
         ),
-        container("podman_pivots_on_initramfs", "podman", "pivot_root: Invalid argument"),
+        container("podman_pivots_on_initramfs", "podman starts a container by pivot_root, from a directory", "podman", "pivot_root: Invalid argument"),
         Case::new(
             "podman_runs_and_builds_an_image",
             "podman run and podman build, from an image made offline, start containers by pivot_root",
@@ -198,7 +209,8 @@ pub fn cases() -> Vec<Case> {
             "containerd_pivots_on_initramfs",
             "containerd's ctr run starts a container by pivot_root",
             containerd_pivots,
-        ),
+        )
+        .needs(["userland containerd containerd"]),
         Case::new(
             "youki_pivots_on_initramfs",
             "youki, built from its crate, starts a container by pivot_root",
@@ -206,11 +218,13 @@ pub fn cases() -> Vec<Case> {
         ).x86_only("youki is built for this machine"),
         container(
             "util_linux_pivots_on_initramfs",
+            "unshare and pivot_root of util-linux make a container",
             "util_linux",
             "pivot_root: failed to change root from `.' to `tmp': Invalid argument",
         ),
         container(
             "container_in_a_container_pivots",
+            "a container starts another one by pivot_root",
             "in_a_container",
             "pivot_root: Invalid argument",
         ),
@@ -233,6 +247,7 @@ pub fn cases() -> Vec<Case> {
             "copying_the_system_takes_twice_the_memory",
             "a stock system that copies itself into a second tmpfs pivots, and is in memory twice",
             copying_the_system_takes_twice_the_memory,
-        ),
+        )
+        .needs(["kernel nullfs"]),
     ]
 }

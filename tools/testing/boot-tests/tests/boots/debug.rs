@@ -5,7 +5,7 @@
 //! ones are run on such a kernel.
 
 use crate::{verdict::*, Case};
-use boot_tests::{build_dir, fact, kernel_dir, Machine};
+use boot_tests::{fact, target, Machine};
 use libtest_mimic::Failed;
 use std::{env, process::Command, thread};
 
@@ -21,8 +21,9 @@ const NOT_OF_A_BOOT: [&str; 5] = [
 fn quick_set_on(kernel: &str) -> Outcome {
     // Nothing is left out for want of time.
     let out = Command::new(env::current_exe()?)
-        .env("KERNEL", kernel_dir(kernel)?)
+        .env("KERNEL", target().kernel(kernel))
         .env_remove("UNTIL")
+        .env_remove("MADE")
         .args(NOT_OF_A_BOOT.iter().flat_map(|name| ["--skip", name]))
         .args(["--test-threads", "2"])
         .output()?;
@@ -43,13 +44,13 @@ fn debug_kernel_finds_no_fault() -> Outcome {
         let mut machine = Machine::new("leaks", "");
         machine.kernel = "debug";
         machine.cpus = cpus;
-        machine.initrd = Some(build_dir().join("base.cpio"));
+        machine.initrd = Some(target().base());
         expect(&machine, &[IS_ON, "scanned: 3"])?;
     }
     // They are seen.
     let mut machine = Machine::new("provoked", "");
     machine.kernel = "debug";
-    machine.initrd = Some(build_dir().join("base.cpio"));
+    machine.initrd = Some(target().base());
     let console = machine.boot()?;
     match splat(&console) {
         Some(_) => Ok(()),
@@ -85,7 +86,7 @@ fn kcsan_finds_no_race() -> Outcome {
         let mut machine = Machine::new("helpers", "");
         machine.kernel = "races";
         machine.cpus = cpus;
-        machine.initrd = Some(build_dir().join("base.cpio"));
+        machine.initrd = Some(target().base());
         let console = machine.boot()?;
         let (ours, stock, rest) = races(&console);
         check(
@@ -123,9 +124,9 @@ fn out_of_memory(machine: &Machine, nth: u64) -> Result<Option<String>, Failed> 
 /// The first allocation in `overmount_rootfs()` fails, in the next boot the second, and so on. The boot
 /// is the stock one, or the feature can do without; in either case nothing is left over.
 fn every_allocation_fails(params: &str) -> Result<u64, Failed> {
-    let mut machine = Machine::new("objects", &format!("nokaslr slab_nomerge {params}"));
+    let mut machine = Machine::new("objects", &format!("slab_nomerge {params}"));
     machine.kernel = "faults";
-    machine.initrd = Some(build_dir().join("base.cpio"));
+    machine.initrd = Some(target().base());
     let [on, off] = pair(&machine, &[])?;
     let mut fallen_back = 0;
     for nth in 1.. {
@@ -182,17 +183,21 @@ pub fn cases() -> Vec<Case> {
             "with one allocation failing, each in turn, the boot is the stock one, or the feature does without; mounts, inodes and kmemleak show nothing left over",
             every_allocation_may_fail,
         )
+        .with_gdb()
         .counting("failed allocations, each survived")
+        .needs(["kernel faults"])
         .x86_only("the kernel's current task is found by x86_64's registers"),
         Case::new(
             "debug_kernel_finds_no_fault",
             "KASAN, lockdep, DEBUG_ATOMIC_SLEEP, DEBUG_VM, DEBUG_LIST, UBSAN, kmemleak, SLUB's checks and Rust's assertions and overflow checks have nothing to say of the quick cases",
             debug_kernel_finds_no_fault,
-        ),
+        )
+        .needs(["kernel debug"]),
         Case::new(
             "kcsan_finds_no_race",
             "KCSAN, which has passed its own test, sees no data race in which the feature has a part, in boots with helpers on two CPUs and eight",
             kcsan_finds_no_race,
-        ),
+        )
+        .needs(["kernel races"]),
     ]
 }

@@ -3,7 +3,7 @@
 //! What happens when a step fails.
 
 use crate::{verdict::*, Case};
-use boot_tests::{arch, build_dir, fact, kernel_dir, tool, Machine};
+use boot_tests::{fact, target, Machine};
 use libtest_mimic::Failed;
 use std::{collections::BTreeSet, error::Error, sync::OnceLock};
 
@@ -19,16 +19,18 @@ fn calls() -> Result<&'static [Call], Failed> {
 
 fn read_calls() -> Result<Vec<Call>, Box<dyn Error>> {
     // On riscv there are labels where functions begin.
-    let without_labels = build_dir().join("tmp/calls");
-    let status = tool("objcopy")
+    let without_labels = target().tmp("calls");
+    let status = target()
+        .tool("objcopy")
         .arg("--discard-locals")
-        .arg(kernel_dir("test")?.join("vmlinux"))
+        .arg(target().kernel("test").join("vmlinux"))
         .arg(&without_labels)
         .status()?;
     if !status.success() {
         return Err(format!("objcopy of vmlinux: {status}").into());
     }
-    let out = tool("objdump")
+    let out = target()
+        .tool("objdump")
         .args([
             "-dC",
             "--no-show-raw-insn",
@@ -41,7 +43,7 @@ fn read_calls() -> Result<Vec<Call>, Box<dyn Error>> {
         let (place, instruction) = line.split_once(':')?;
         let mut words = instruction.split_whitespace();
         let instruction = words.next()?;
-        let called = arch().calls.iter().any(|call| call == instruction);
+        let called = target().arch.calls.iter().any(|call| call == instruction);
         let target = words.last()?.strip_prefix('<')?.strip_suffix('>')?;
         // What has an offset is a jump within a function.
         (called && !target.contains('+')).then(|| (place.trim().into(), target.into()))
@@ -58,7 +60,7 @@ fn fails(
     params: &str,
     warning: &str,
 ) -> Result<BTreeSet<String>, Failed> {
-    let mut machine = Machine::new("facts", &format!("nokaslr {params}"));
+    let mut machine = Machine::new("facts", params);
     machine.cpus = cpus;
     let mut made = BTreeSet::new();
     for (place, _) in calls()?.iter().filter(|(_, f)| f == function) {
@@ -66,8 +68,8 @@ fn fails(
         let script = format!(
             "thbreak overmount_rootfs\ncontinue\nthbreak *0x{place}\ncontinue\n\
              printf \"at: %lx\\n\", $pc\nset {} = {value}\nset $pc = $pc + {}",
-            arch().result,
-            arch().call_size
+            target().arch.result,
+            target().arch.call_size
         );
         let (console, gdb) = machine.boot_with_gdb(&script)?;
         if fact(&gdb, "at") != Some(place) {
@@ -138,7 +140,7 @@ fn call_at(place: &str, function: &str, text: &str, value: u32) -> String {
 /// `function(text, value)`, called at `place`, keeps the new root from coming about: the boot is
 /// the stock one, with a warning.
 fn prevented(place: &str, function: &str, text: &str, value: u32, warning: &str) -> Outcome {
-    let machine = Machine::new("facts", "nokaslr");
+    let machine = Machine::new("facts", "");
     let script = call_at(place, function, text, value);
     let (console, gdb) = machine.boot_with_gdb(&script)?;
     if fact(&gdb, "called") != Some("0") {
@@ -154,7 +156,7 @@ fn failed_copy_of_the_options_leaves_the_new_root_its_own() -> Outcome {
     let script = "thbreak kstrdup if $rdi == *(long *)&initramfs_options\ncontinue\n\
                   set $rax = 0\nset $pc = *(long *)$rsp\nset $rsp = $rsp + 8\nprintf \"failed: yes\\n\"";
     for (off, root, has_them) in [("", IS_ON, true), (OFF, "root: rootfs rootfs rw*", false)] {
-        let params = format!("nokaslr initramfs_options=size=400m {off}");
+        let params = format!("initramfs_options=size=400m {off}");
         let machine = Machine::new("facts", &params);
         let (console, gdb) = machine.boot_with_gdb(script)?;
         check(&machine, &console, &[root, "write: ok"])?;
@@ -169,7 +171,7 @@ fn failed_copy_of_the_options_leaves_the_new_root_its_own() -> Outcome {
 
 /// Somebody else has made rootfs immutable: it is left alone.
 fn immutable_rootfs_stays_immutable() -> Outcome {
-    let machine = Machine::new("facts", "nokaslr");
+    let machine = Machine::new("facts", "");
     let flags = "init_fs.root.dentry->d_inode->i_flags";
     let script = format!(
         "thbreak overmount_rootfs\ncontinue\nset $ret = *(long *)$rsp\n\
@@ -187,7 +189,7 @@ fn immutable_rootfs_stays_immutable() -> Outcome {
 
 /// From the look whether rootfs is empty on nobody can put anything there.
 fn nothing_can_be_put_into_rootfs_meanwhile() -> Outcome {
-    let machine = Machine::new("facts", "nokaslr");
+    let machine = Machine::new("facts", "");
     let script = format!(
         "thbreak overmount_rootfs\ncontinue\n{}",
         call_at("init_mount", "init_mkdir", "/leftover", 0o755)
@@ -242,21 +244,22 @@ fn every_call_is_accounted_for() -> Outcome {
 }
 
 pub fn cases() -> Vec<Case> {
-    let shows = "stock boot, one warning, no mount left over";
     vec![
-        Case::new("failed_mount_falls_back_to_rootfs", shows, || {
+        Case::new("failed_mount_falls_back_to_rootfs", "the mount fails: the boot is the stock one, with one warning and no mount left over", || {
             let warning = "empty_rootfs: off, cannot mount the new root: error -12";
             fails(1, "init_mount", -12, "", warning).map(|_| ())
         })
         .quick()
-        .machine_only("gdb takes part by way of the emulator"),
+        .machine_only("gdb takes part by way of the emulator")
+        .with_gdb(),
         Case::new(
             "every_error_falls_back_to_rootfs",
             "the same for ENOMEM and EINVAL of each call that gives errors, for tmpfs and ramfs, on one CPU and on two",
             every_error_falls_back_to_rootfs,
         )
-        .counting("errors of calls, each survived"),
-        Case::new("something_in_rootfs_falls_back_to_rootfs", shows, || {
+        .counting("errors of calls, each survived")
+        .with_gdb(),
+        Case::new("something_in_rootfs_falls_back_to_rootfs", "rootfs is not empty: the same", || {
             let warning = "empty_rootfs: off, rootfs is not empty: error -39";
             prevented(
                 "overmount_rootfs",
@@ -265,33 +268,38 @@ pub fn cases() -> Vec<Case> {
                 0o755,
                 warning,
             )
-        }).x86_only("a call is put in by x86_64's registers"),
+        }).x86_only("a call is put in by x86_64's registers")
+        .with_gdb(),
         Case::new(
             "mount_that_is_gone_again_falls_back_to_rootfs",
-            shows,
+            "the new root is unmounted before it is entered: the same",
             || {
                 let warning = "empty_rootfs: off, cannot enter the new root: error -2";
                 prevented("follow_down_one", "init_umount", "/..", 2, warning)
             },
-        ).x86_only("a call is put in by x86_64's registers"),
+        ).x86_only("a call is put in by x86_64's registers")
+        .with_gdb(),
         Case::new(
             "failed_copy_of_the_options_leaves_the_new_root_its_own",
             "when the copy of initramfs_options= for rootfs cannot be made, the new root has the options all the same",
             failed_copy_of_the_options_leaves_the_new_root_its_own,
         )
         .counting("failed copies of the options, each survived")
-        .x86_only("a call is left out by x86_64's registers"),
+        .x86_only("a call is left out by x86_64's registers")
+        .with_gdb(),
         Case::new(
             "immutable_rootfs_stays_immutable",
             "a rootfs that somebody else has made immutable is neither covered nor made mutable",
             immutable_rootfs_stays_immutable,
         )
-        .x86_only("the return address is taken from x86_64's stack"),
+        .x86_only("the return address is taken from x86_64's stack")
+        .with_gdb(),
         Case::new(
             "nothing_can_be_put_into_rootfs_meanwhile",
             "once it is known to be empty rootfs refuses to take anything, while it is covered",
             nothing_can_be_put_into_rootfs_meanwhile,
-        ).x86_only("a call is put in by x86_64's registers"),
+        ).x86_only("a call is put in by x86_64's registers")
+        .with_gdb(),
         Case::new(
             "every_call_is_accounted_for",
             "overmount_rootfs() calls nothing that can fail and is not made to fail here",

@@ -2,28 +2,23 @@
 
 //! Files that a machine boots from, made on the host.
 
-use boot_tests::{build_dir, project_dir};
+use boot_tests::{project_dir, target, Archive};
 use libtest_mimic::Failed;
-use std::{path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command};
 
-/// Runs a shell script in [`build_dir()`], with `$1` the path of `tmp/NAME`, which it has to make. It
-/// finds our own scripts like any command, and what goes into a guest in `$guest`.
+/// Runs a shell script in [`Target::out`](boot_tests::Target::out), with `$1` the path of `tmp/NAME`, which it
+/// has to make; it finds what goes into a guest in `$guest`.
 pub fn make(name: &str, script: &str) -> Result<PathBuf, Failed> {
-    let file = build_dir().join("tmp").join(name);
-    let scripts = project_dir().join("scripts");
-    let scripts = scripts.display();
+    let file = target().tmp(name);
+    let script = format!("PATH=$PATH:/sbin:/usr/sbin; {script}");
     let out = Command::new("sh")
-        .args([
-            "-ec",
-            &format!("PATH=$PATH:/sbin:/usr/sbin:{scripts}; {script}"),
-            "sh",
-        ])
+        .args(["-ec", &script, "sh"])
         .arg(&file)
         .env(
             "guest",
             project_dir().join("tools/testing/boot-tests/guest"),
         )
-        .current_dir(build_dir())
+        .current_dir(&target().out)
         .output()?;
     match out.status.success() && file.exists() {
         true => Ok(file),
@@ -31,12 +26,16 @@ pub fn make(name: &str, script: &str) -> Result<PathBuf, Failed> {
     }
 }
 
-/// Makes an archive of gen_init_cpio's list `list`, in which `$1` is the archive's own path.
-pub fn archive(name: &str, list: &str) -> Result<PathBuf, Failed> {
-    make(
-        name,
-        &format!(
-            "cat >$1.list <<EOF\n{list}\nEOF\nkernels/test/usr/gen_init_cpio -t 0 $1.list >$1"
-        ),
-    )
+/// The archive as `tmp/NAME`.
+pub fn archive(name: &str, archive: Archive) -> Result<PathBuf, Failed> {
+    let file = target().tmp(name);
+    archive.write(&file)?;
+    Ok(file)
+}
+
+/// A file with `text` as `tmp/NAME`, as it stands in a list of gen_init_cpio.
+pub fn file(name: &str, text: &str) -> Result<String, Failed> {
+    let file = target().tmp(name);
+    fs::write(&file, text)?;
+    Ok(file.display().to_string())
 }

@@ -3,7 +3,7 @@
 //! Bad archives and bad parameters: what the stock kernel says and does, this one says and does.
 
 use crate::{host, verdict::*, Case};
-use boot_tests::{build_dir, Machine};
+use boot_tests::{target, Archive, Machine};
 use libtest_mimic::Failed;
 use std::fs;
 
@@ -43,8 +43,8 @@ fn same(machine: &Machine, expected: &str) -> Outcome {
     match here == there && here.iter().any(|line| is(line, expected)) {
         true => Ok(()),
         false => Err(format!(
-            "{here:#?}\nstock:\n{there:#?}\nnot the same, or not: {expected}\nrepeat: {}",
-            machine.shell_command()
+            "{here:#?}\nstock:\n{there:#?}\nnot the same, or not: {expected}\n{}",
+            machine.again()
         )
         .into()),
     }
@@ -52,7 +52,7 @@ fn same(machine: &Machine, expected: &str) -> Outcome {
 
 /// `bytes` as an archive for the scenario `files`.
 fn with_archive(name: &str, bytes: &[u8], expected: &str) -> Outcome {
-    let file = build_dir().join("tmp").join(name);
+    let file = target().tmp(name);
     fs::write(&file, bytes)?;
     let mut machine = Machine::new("files", "");
     machine.initrd = Some(file.clone());
@@ -67,7 +67,7 @@ fn gzipped() -> Result<Vec<u8>, Failed> {
 
 /// At 20 places of an archive, and of a compressed one.
 fn truncated_archives() -> Outcome {
-    let plain = fs::read(build_dir().join("base.cpio"))?;
+    let plain = fs::read(target().base())?;
     for n in 0..10 {
         let end = plain.len() * n / 10 + 57 * n;
         with_archive("truncated", &plain[..end], "*")?;
@@ -81,7 +81,7 @@ fn truncated_archives() -> Outcome {
 
 /// One bit in 50 places: half of them in the archive's headers, half in a compressed archive.
 fn flipped_bits() -> Outcome {
-    let plain = fs::read(build_dir().join("base.cpio"))?;
+    let plain = fs::read(target().base())?;
     let flip = |bytes: &[u8], at: usize, bit: usize| {
         let mut bytes = bytes.to_vec();
         bytes[at] ^= 1 << bit;
@@ -98,7 +98,7 @@ fn flipped_bits() -> Outcome {
 }
 
 fn archives_that_are_none() -> Outcome {
-    let plain = fs::read(build_dir().join("base.cpio"))?;
+    let plain = fs::read(target().base())?;
     let mut magic = plain.clone();
     magic[..6].copy_from_slice(b"070709");
     with_archive(
@@ -119,62 +119,51 @@ fn archives_that_are_none() -> Outcome {
     with_archive("nothing", b"", "*")
 }
 
-/// A member of an archive in the format newc.
-fn member(name: &str, mode: u32, data: &[u8]) -> Vec<u8> {
-    let (links, size, length) = (1, data.len(), name.len() + 1);
-    let mut bytes = format!(
-        "070701{:08x}{mode:08x}{:08x}{:08x}{links:08x}{:08x}{size:08x}{:08x}{:08x}{:08x}{:08x}{length:08x}{:08x}{name}\0",
-        0, 0, 0, 0, 0, 0, 0, 0, 0
-    )
-    .into_bytes();
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes.extend(data);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
+/// An archive with one file, whose name is longer than gen_init_cpio makes one.
+fn with_a_long_name() -> Result<Vec<u8>, Failed> {
+    let long = format!("file {} release 644 0 0\n", "x/".repeat(2000));
+    let mut bytes = fs::read(host::archive("long", Archive::of(long))?)?;
+    // The header has 110 bytes, the last field but one of which is the length of the name.
+    let length = u32::from_str_radix(std::str::from_utf8(&bytes[94..102])?, 16)?;
+    bytes[94..102].copy_from_slice(format!("{:08x}", length + 1000).as_bytes());
+    bytes.splice(110..110, "x/".repeat(500).into_bytes());
+    Ok(bytes)
 }
 
 fn names_that_lead_astray() -> Outcome {
-    let plain = fs::read(build_dir().join("base.cpio"))?;
-    let (dir, file, link) = (0o040_755, 0o100_644, 0o120_777);
-    let long = "x/".repeat(2500);
-    let mut bytes = plain;
-    for (name, mode, data) in [
-        (&*long, file, "long"),
-        ("../../escaped", file, "escaped"),
-        ("rich", dir, ""),
-        ("rich/link", link, "/rich/../../tmp/there"),
-        ("tmp/there", dir, ""),
-        ("rich/link/file", file, "through an absolute link"),
-        ("dev/../rich/dots", file, "dots"),
-        ("/rich/absolute", file, "absolute"),
-        ("rich/file/below", file, "below nothing"),
-        ("TRAILER!!!", 0, ""),
-    ] {
-        bytes.extend(member(name, mode, data.as_bytes()));
-    }
+    let astray = "file ../../escaped release 644 0 0
+        dir rich 755 0 0
+        slink rich/link /rich/../../tmp/there 777 0 0
+        dir tmp/there 755 0 0
+        file rich/link/file release 644 0 0
+        file dev/../rich/dots release 644 0 0
+        file //rich/absolute release 644 0 0
+        file rich/file/below release 644 0 0\n"
+        .replace("        ", "");
+    let astray = fs::read(host::archive("astray.second", Archive::of(astray))?)?;
+    let bytes = [fs::read(target().base())?, with_a_long_name()?, astray].concat();
     with_archive("astray", &bytes, "* /rich/absolute")
 }
 
 /// More than the root may hold, or the machine has.
 fn archives_that_are_too_large() -> Outcome {
-    let initrd = host::make(
-        "toolarge",
-        "truncate -s 300M $1.file
-        echo file /large $1.file 644 0 0 >$1.list; cp base.cpio $1
-        kernels/test/usr/gen_init_cpio $1.list >>$1; rm $1.file",
-    )?;
+    let file = host::make("toolarge.file", "truncate -s 300M $1")?;
+    let list = format!("file /large {} 644 0 0\n", file.display());
+    let initrd = host::archive("toolarge", Archive::of(list).after(target().base()))?;
     let full = "rootfs image is not initramfs (write error); *";
     let mut machine = Machine::new("files", "initramfs_options=size=1m");
     same(&machine, full)?;
     machine.params = "initramfs_options=nr_inodes=20".into();
     same(&machine, "*")?;
     machine.params = String::new();
-    machine.initrd = Some(initrd);
+    machine.initrd = Some(initrd.clone());
     machine.memory = 512;
     same(&machine, full)?;
     machine.memory = 384;
     let result = same(&machine, "*");
-    let _ = fs::remove_file(machine.initrd.unwrap_or_default());
+    for file in [file, initrd] {
+        let _ = fs::remove_file(file);
+    }
     result
 }
 
@@ -182,7 +171,7 @@ fn archives_that_are_too_large() -> Outcome {
 fn options_that_do_not_parse() -> Outcome {
     for options in ["size=banana", "nosuchoption", "size=1m,,=,", "mode=99999"] {
         let mut machine = Machine::new("facts", &format!("initramfs_options={options}"));
-        machine.initrd = Some(build_dir().join("base.cpio"));
+        machine.initrd = Some(target().base());
         let mut stock = machine.clone();
         stock.kernel = "stock";
         let (here, there) = (outcome(&machine.boot()?), outcome(&stock.boot()?));
@@ -224,7 +213,7 @@ fn odd_values_of_empty_rootfs() -> Outcome {
     ];
     for (params, expected, warned) in values {
         let mut machine = Machine::new("facts", &params);
-        machine.initrd = Some(build_dir().join("base.cpio"));
+        machine.initrd = Some(target().base());
         let console = expect(&machine, &[expected, "write: ok"])?;
         let warnings = lines(&console, "empty_rootfs: ignoring \"*\", not a boolean");
         if warnings != usize::from(warned) {
@@ -239,7 +228,7 @@ fn odd_values_of_empty_rootfs() -> Outcome {
 fn longest_command_line() -> Outcome {
     for length in [1900, 2047, 2048, 2500] {
         let mut machine = Machine::new("facts", "");
-        machine.initrd = Some(build_dir().join("base.cpio"));
+        machine.initrd = Some(target().base());
         machine.params = "initramfs_options=size=100m end=".into();
         machine.params += &"x".repeat(length - 120);
         same(&machine, "root: rootfs rootfs rw,size=102400k*")?;
@@ -249,7 +238,9 @@ fn longest_command_line() -> Outcome {
 
 pub fn cases() -> Vec<Case> {
     let case = |name, shows, run: fn() -> Outcome| {
-        Case::new(name, shows, run).counting("bad archives and parameters, with the stock outcome")
+        Case::new(name, shows, run)
+            .counting("bad archives and parameters, with the stock outcome")
+            .needs(["kernel stock"])
     };
     vec![
         case(

@@ -20,10 +20,10 @@ mod types;
 mod usermode_helpers;
 mod verdict;
 
-use boot_tests::{arch, build_dir, kernel_dir, project_dir};
+use boot_tests::{project_dir, target};
 use libtest_mimic::{Arguments, Completion, Trial};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -42,6 +42,8 @@ struct Case {
     counts: Option<&'static str>,
     /// Why it is not run on this architecture.
     left_out: Option<&'static str>,
+    /// What has to be made first: scripts, each with its arguments.
+    needs: Vec<String>,
 }
 
 impl Case {
@@ -57,6 +59,7 @@ impl Case {
             quick: false,
             counts: None,
             left_out: None,
+            needs: Vec::new(),
         }
     }
 
@@ -70,9 +73,20 @@ impl Case {
         self
     }
 
+    /// scripts/prove runs these scripts first, as `kernel debug`.
+    fn needs<T: Into<String>>(mut self, scripts: impl IntoIterator<Item = T>) -> Self {
+        self.needs.extend(scripts.into_iter().map(T::into));
+        self
+    }
+
+    /// The machine runs under the debugger.
+    fn with_gdb(self) -> Self {
+        self.needs([format!("setup {}", target().arch.gdb)])
+    }
+
     /// It is run on x86_64 only, for the reason given.
     fn x86_only(mut self, why: &'static str) -> Self {
-        if arch().name != "x86_64" {
+        if target().arch.name != "x86_64" {
             self.left_out = Some(why);
         }
         self
@@ -80,7 +94,7 @@ impl Case {
 
     /// It is not run where the kernel is a program, for the reason given.
     fn machine_only(mut self, why: &'static str) -> Self {
-        if arch().is_um() {
+        if target().arch.is_um() {
             self.left_out = Some(why);
         }
         self
@@ -91,7 +105,7 @@ impl Case {
         let Some(what) = self.counts else {
             return (self.run)();
         };
-        let dir = build_dir().join("counts");
+        let dir = target().out.join("counts");
         let file = dir.join(self.name);
         fs::create_dir_all(dir)?;
         let _ = fs::remove_file(&file);
@@ -185,10 +199,8 @@ fn page_is_up_to_date(page: &str) -> Outcome {
 
 /// What our kernel calls itself.
 fn release() -> String {
-    let file = kernel_dir("test").map(|dir| dir.join("include/config/kernel.release"));
-    file.ok()
-        .and_then(|file| fs::read_to_string(file).ok())
-        .unwrap_or_default()
+    let dir = target().kernel("test");
+    fs::read_to_string(dir.join("include/config/kernel.release")).unwrap_or_default()
 }
 
 /// Whether all words of `filter` stand in `name`, in that order and with none in between.
@@ -211,7 +223,7 @@ fn until() -> Option<SystemTime> {
 
 /// Says when a case was last run: a file of its own, as several may end at once.
 fn ran(name: &str) -> PathBuf {
-    build_dir().join("ran").join(name.replace("::", "."))
+    target().out.join("ran").join(name.replace("::", "."))
 }
 
 /// Where not all may get their turn: what has not been run for longest comes first; where that is not
@@ -233,10 +245,27 @@ fn order(cases: &mut [(String, Case)], groups: usize) {
     });
 }
 
+/// What was made for this run, if scripts/prove has begun it.
+fn made() -> Option<Vec<String>> {
+    let made = env::var("MADE").ok()?;
+    Some(made.lines().map(String::from).collect())
+}
+
+/// Prints what these cases need, once each.
+fn print_needs(cases: &[(String, Case)]) {
+    let mut printed = BTreeSet::new();
+    for need in cases.iter().flat_map(|(_, case)| &case.needs) {
+        if printed.insert(need) {
+            println!("{need}");
+        }
+    }
+}
+
 fn main() {
-    let mut arguments = Arguments::from_args();
+    let (needs, args): (Vec<_>, Vec<_>) = env::args().partition(|arg| arg == "--needs");
+    let mut arguments = Arguments::from_iter(args);
     // Machines that take turns on the CPUs only get slower; of programs four are a little faster than two.
-    let threads = if arch().is_um() { 4 } else { 2 };
+    let threads = if target().arch.is_um() { 4 } else { 2 };
     arguments.test_threads.get_or_insert(threads);
     let mut groups = groups();
     let page = page(&groups);
@@ -274,33 +303,44 @@ fn main() {
         );
         std::process::exit(1);
     }
-    println!("boot-tests: {} of {all} cases", cases.len());
     if until().is_some() {
         order(&mut cases, count);
     }
+    let um = |case: &Case| target().arch.is_um() && !case.quick;
+    if !needs.is_empty() {
+        cases.retain(|(_, case)| case.left_out.is_none() && !um(case));
+        return print_needs(&cases);
+    }
+    println!("boot-tests: {} of {all} cases", cases.len());
 
     // What was left out, by the reason.
-    let skipped: Arc<Mutex<BTreeMap<&str, Vec<String>>>> = Arc::default();
-    let skip = |why, name: String| {
+    let skipped: Arc<Mutex<BTreeMap<String, Vec<String>>>> = Arc::default();
+    let skip = |why: &str, name: String| {
         let mut skipped = skipped.lock().expect("nobody panics with it");
-        skipped.entry(why).or_default().push(name);
+        skipped.entry(why.into()).or_default().push(name);
     };
+    let made = made();
     let mut trials = Vec::new();
     for (name, case) in cases {
-        let um = (arch().is_um() && !case.quick).then_some("User-Mode Linux runs the quick set");
+        let um = um(&case).then_some("User-Mode Linux runs the quick set");
         if let Some(why) = case.left_out.or(um) {
             skip(why, name);
+            continue;
+        }
+        let lacks = |need: &&String| made.as_ref().is_some_and(|made| !made.contains(need));
+        if let Some(need) = case.needs.iter().find(lacks) {
+            skip(&format!("not made: {need}"), name);
             continue;
         }
         let (own, skipped) = (name.clone(), skipped.clone());
         trials.push(Trial::ignorable_test(name, move || {
             if until().is_some_and(|until| SystemTime::now() > until) {
                 let mut skipped = skipped.lock().expect("nobody panics with it");
-                skipped.entry("no time left").or_default().push(own);
+                skipped.entry("no time left".into()).or_default().push(own);
                 return Ok(Completion::ignored());
             }
             let outcome = case.prove();
-            let _ = fs::create_dir_all(build_dir().join("ran"));
+            let _ = fs::create_dir_all(target().out.join("ran"));
             let _ = fs::write(ran(&own), "");
             outcome.map(|()| Completion::Completed)
         }));

@@ -3,20 +3,24 @@
 //! Security modules decide as they do on a stock boot, on a kernel that has them.
 
 use crate::{archive::same_as_stock, host, verdict::*, Case};
-use boot_tests::Machine;
+use boot_tests::{target, Archive, Machine};
 use libtest_mimic::Failed;
+use std::fs;
 
-/// A machine with one security module, and with the files of `list`, which `script` makes, in the
-/// initramfs.
-fn machine(scenario: &'static str, params: &str, script: &str) -> Result<Machine, Failed> {
-    let script = format!(
-        "{script}
-        echo \"$list\" >$1.list; cp guest.cpio $1; kernels/test/usr/gen_init_cpio $1.list >>$1"
-    );
+/// A machine with one security module, and with the files of `list` in the initramfs.
+fn machine(scenario: &'static str, params: &str, list: &str) -> Result<Machine, Failed> {
     let mut machine = Machine::new(scenario, params);
     machine.kernel = "distro";
-    machine.initrd = Some(host::make(&format!("{scenario}.cpio"), &script)?);
+    machine.initrd = Some(host::archive(
+        &format!("{scenario}.cpio"),
+        Archive::of(list).after(target().guest()),
+    )?);
     Ok(machine)
+}
+
+/// A tool of the host's, unpacked by scripts/userland, with the libraries that it came with.
+fn unpacked(package: &str) -> String {
+    format!("root=host/{package}; LD_LIBRARY_PATH=$(echo $root/lib/*-linux-gnu* $root/usr/lib/*-linux-gnu* | tr ' ' :) $root")
 }
 
 const LET_IN: [&str; 3] = [
@@ -28,15 +32,18 @@ const SHUT_OUT: &str = "confined, secret: cat: can't open '/secret': Permission 
 
 /// With a policy that treats tmpfs and rootfs alike, and with one that has never heard of tmpfs.
 fn selinux_decides_the_same() -> Outcome {
-    let script = |edit| {
-        format!(
-            "sed '{edit}' $guest/selinux.policy >$1.conf; checkpolicy -U allow -o $1.policy $1.conf
-            list=\"file /policy $1.policy 644 0 0\""
-        )
+    let policy = |name, edit| -> Result<String, Failed> {
+        let checkpolicy = unpacked("checkpolicy");
+        let script = format!(
+            "sed '{edit}' $guest/selinux.policy >$1.conf
+            {checkpolicy}/usr/bin/checkpolicy -U allow -o $1 $1.conf"
+        );
+        let policy = host::make(name, &script)?;
+        Ok(format!("file /policy {} 644 0 0\n", policy.display()))
     };
     let on = "label of /release: system_u:object_r:tmpfs_t";
     let off = "label of /release: system_u:object_r:rootfs_t";
-    let mut selinux = machine("selinux", "lsm=selinux ", &script(""))?;
+    let mut selinux = machine("selinux", "lsm=selinux ", &policy("policy.aware", "")?)?;
     let decided = [&LET_IN[..], &[SHUT_OUT]].concat();
     expect(&selinux, &[&[IS_ON, on], &decided[..]].concat())?;
     selinux.params += OFF;
@@ -46,7 +53,7 @@ fn selinux_decides_the_same() -> Outcome {
     let mut unaware = machine(
         "selinux",
         "lsm=selinux ",
-        &script("/^allow confined/s/tmpfs_t//"),
+        &policy("policy.unaware", "/^allow confined/s/tmpfs_t//")?,
     )?;
     let denied = "confined, release: setpriv: failed to execute /bin/busybox: Permission denied";
     expect(&unaware, &[IS_ON, on, LET_IN[0], denied])?;
@@ -57,18 +64,22 @@ fn selinux_decides_the_same() -> Outcome {
 
 /// A container's profile; without the feature runc has to do without pivot_root.
 fn apparmor_confines_a_container() -> Outcome {
-    let script = "apparmor_parser -QK --policy-features /etc/apparmor.d/abi/3.0 \
-            -o $1.profile $guest/apparmor.profile
-        list=\"file /profile $1.profile 644 0 0\"";
+    let parser = unpacked("apparmor");
+    let script = format!(
+        "{parser}/sbin/apparmor_parser -QK --policy-features $root/etc/apparmor.d/abi/3.0 \
+            --config-file /dev/null --base $root/etc/apparmor.d -o $1 $guest/apparmor.profile"
+    );
+    let profile = host::make("apparmor.binary", &script)?;
+    let profile = &format!("file /profile {} 644 0 0\n", profile.display());
     let decided = [
         "by anybody, release: read: ok",
         "by anybody, secret: read: ok",
         "confined, release: read: ok",
         "confined, secret: read: EACCES",
     ];
-    let apparmor = machine("apparmor", "lsm=apparmor", script)?;
+    let apparmor = machine("apparmor", "lsm=apparmor", profile)?;
     expect(&apparmor, &[&[IS_ON], &decided[..]].concat())?;
-    let mut stock = machine("apparmor_no_pivot", "lsm=apparmor ", script)?;
+    let mut stock = machine("apparmor_no_pivot", "lsm=apparmor ", profile)?;
     stock.params += OFF;
     expect(&stock, &decided)?;
     Ok(())
@@ -76,7 +87,7 @@ fn apparmor_confines_a_container() -> Outcome {
 
 /// The policy, which is built in, lets nothing run but what has come with the initramfs.
 fn ipe_knows_the_initramfs() -> Outcome {
-    let machine = machine("ipe", "lsm=ipe", "list=")?;
+    let machine = machine("ipe", "lsm=ipe", "")?;
     let decided = [
         "in the initramfs: hello from a container",
         "elsewhere: sh: exec: line 0: /run/hello: Permission denied",
@@ -85,7 +96,7 @@ fn ipe_knows_the_initramfs() -> Outcome {
 }
 
 fn ima_measures_the_same() -> Outcome {
-    let mut ima = machine("ima", "ima_policy=tcb", "list=")?;
+    let mut ima = machine("ima", "ima_policy=tcb", "")?;
     // The policy leaves out what is in a tmpfs.
     same_as_stock(&ima, &["files: 1 *"])?;
     ima.params += " rootfstype=ramfs";
@@ -109,10 +120,10 @@ fn landlock_passes_its_selftest() -> Outcome {
     let script = "make -s -C linux O=$PWD/headers headers >&2
         mkdir -p $1.d; make -s -C linux/tools/testing/selftests/landlock OUTPUT=$1.d LDFLAGS=-static \
             KHDR_INCLUDES=\"-isystem $PWD/headers/usr/include\" >&2
-        list=\"slink /bin/sh busybox 777 0 0
-dir /landlock 755 0 0
-$(find $1.d -type f -perm -1 -printf \"file /landlock/%f $1.d/%f 755 0 0\\n\")\"";
-    let machine = machine("landlock", "", script)?;
+        { echo slink /bin/sh busybox 777 0 0; echo dir /landlock 755 0 0
+          find $1.d -type f -perm -1 -printf \"file /landlock/%f $1.d/%f 755 0 0\\n\"; } >$1";
+    let list = fs::read_to_string(host::make("landlock.list", script)?)?;
+    let machine = machine("landlock", "", &list)?;
     let [on, off] = pair(&machine, &[])?;
     for (test, least, pivot) in [
         ("base_test", 9, 0),
@@ -145,26 +156,31 @@ pub fn cases() -> Vec<Case> {
             "selinux_decides_the_same",
             "a policy that knows tmpfs decides as on a stock boot; one that knows the type rootfs alone refuses more",
             selinux_decides_the_same,
-        ),
+        )
+        .needs(["kernel distro", "userland host/checkpolicy checkpolicy"]),
         Case::new(
             "apparmor_confines_a_container",
             "a profile confines a container of runc as one that did without pivot_root on a stock boot",
             apparmor_confines_a_container,
-        ),
+        )
+        .needs(["kernel distro", "userland host/apparmor apparmor"]),
         Case::new(
             "ipe_knows_the_initramfs",
             "boot_verified=TRUE is true of what came with the initramfs, and of nothing else",
             ipe_knows_the_initramfs,
-        ),
+        )
+        .needs(["kernel distro"]),
         Case::new(
             "ima_measures_the_same",
             "ima_policy=tcb measures the same files; a rule that names a type has to name the new one",
             ima_measures_the_same,
-        ),
+        )
+        .needs(["kernel distro"]),
         Case::new(
             "landlock_passes_its_selftest",
             "Landlock's own selftest passes, the two tests as well that pivot and fail on a stock boot",
             landlock_passes_its_selftest,
-        ),
+        )
+        .needs(["kernel distro", "setup libcap-dev"]),
     ]
 }

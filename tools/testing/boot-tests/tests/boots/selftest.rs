@@ -4,7 +4,7 @@
 //! not written here.
 
 use crate::{verdict::*, Case};
-use boot_tests::{accelerator, build_dir, image, kernel_dir, project_dir, Machine};
+use boot_tests::{accelerator, project_dir, target, Machine};
 use libtest_mimic::Failed;
 use std::{collections::BTreeMap, fs, process::Command};
 
@@ -44,8 +44,7 @@ fn vmtest(arguments: &[&str]) -> Result<(Option<i32>, String), Failed> {
 
 /// The same with a kernel that the project has built.
 fn vmtest_on(kernel: &str, arguments: &[&str]) -> Result<(Option<i32>, String), Failed> {
-    kernel_dir(kernel)?;
-    let image = image(kernel);
+    let image = target().image(kernel);
     vmtest(&[&["-k", &image.display().to_string()], arguments].concat())
 }
 
@@ -130,8 +129,7 @@ fn vng(arguments: &[&str], status: i32, expected: fn(&str) -> Fact) -> Outcome {
 
 /// vmtest.sh builds a kernel from nothing but the tree and the test's own configuration.
 fn vmtest_builds_a_kernel() -> Outcome {
-    let build = build_dir();
-    let dir = build.join("vmtest").display().to_string();
+    let dir = target().out.join("vmtest").display().to_string();
     let (code, output) = vmtest(&["-r", "-b", &dir])?;
     let passed = results(&output).values().all(|&fact| fact == Fact::Pass);
     match code == Some(0) && results(&output).len() >= 25 && passed {
@@ -143,7 +141,7 @@ fn vmtest_builds_a_kernel() -> Outcome {
 /// What it prints is understood by the kernel's own parser and by Perl's.
 fn selftest_prints_valid_tap() -> Outcome {
     let (_, output) = vmtest_on("test", &[])?;
-    let file = build_dir().join("tmp/selftest.tap");
+    let file = target().tmp("selftest.tap");
     fs::write(&file, &output)?;
     let kunit = project_dir().join("build/linux/tools/testing/kunit/kunit.py");
     let tap = "use TAP::Parser; my $p = TAP::Parser->new({source => $ARGV[0]}); $p->run; \
@@ -197,7 +195,8 @@ pub fn cases() -> Vec<Case> {
             "selftest_agrees_with_nullfs",
             "all facts hold here and on Linux 7, and are skipped without either feature",
             selftest_agrees_with_nullfs,
-        ).x86_only(vmtest),
+        )
+        .needs(["kernel stock", "kernel nullfs"]).x86_only(vmtest),
         Case::new(
             "selftest_fails_where_the_feature_is_required",
             "REQUIRE=1 turns the skips into failures",
@@ -222,6 +221,7 @@ pub fn cases() -> Vec<Case> {
             "containers_start_on_nullfs_too",
             "containers start on Linux 7 as they do here, and find an empty directory below",
             containers_start_on_nullfs_too,
-        ),
+        )
+        .needs(["kernel nullfs"]),
     ]
 }

@@ -4,7 +4,7 @@
 //! compile, or do not, against a stub of that crate on the host.
 
 use crate::{verdict::*, Case};
-use boot_tests::{build_dir, project_dir};
+use boot_tests::{project_dir, target};
 use libtest_mimic::Failed;
 use std::{
     env, fs,
@@ -123,7 +123,7 @@ fn compile(dir: &Path, name: &str, source: &Path, more: &[&str]) -> Result<Strin
 }
 
 fn safe_code_can_do_no_harm() -> Outcome {
-    let dir: PathBuf = build_dir().join("tmp/types");
+    let dir: PathBuf = target().tmp("types");
     fs::create_dir_all(&dir)?;
     let modules = project_dir().join("build/linux/rust/kernel");
     let stub =

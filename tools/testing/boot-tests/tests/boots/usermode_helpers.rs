@@ -3,7 +3,7 @@
 //! Who looks up paths early.
 
 use crate::{host, verdict::*, Case};
-use boot_tests::{build_dir, fact, Machine};
+use boot_tests::{fact, target, Archive, Machine};
 use libtest_mimic::Failed;
 
 fn preemption_makes_no_difference() -> Outcome {
@@ -26,7 +26,7 @@ fn helpers_are_enabled_after_the_root_is_final() -> Outcome {
     let script = "thbreak populate_rootfs\ncontinue\nthbreak __usermodehelper_set_disable_depth\n\
                   continue\nprintf \"root is %s\\n\", init_fs.root.mnt->mnt_sb->s_type->name";
     for (params, root) in [("", "root is tmpfs"), (OFF, "root is rootfs")] {
-        let machine = Machine::new("facts", &format!("nokaslr {params}"));
+        let machine = Machine::new("facts", params);
         let (console, gdb) = machine.boot_with_gdb(script)?;
         if !has(&gdb, root) {
             return Err(format!("{console}\n{gdb}\nexpected: {root}").into());
@@ -47,9 +47,9 @@ fn held_at(place: &str) -> Outcome {
          set *(short *)$place = $was"
     );
     let boot = |params: &str, script| -> Result<(String, String), Failed> {
-        let mut machine = Machine::new("helpers", &format!("nokaslr {params}"));
+        let mut machine = Machine::new("helpers", params);
         machine.kernel = "helper";
-        machine.initrd = Some(build_dir().join("base.cpio"));
+        machine.initrd = Some(target().base());
         machine.cpus = 2;
         Ok(machine.boot_with_gdb(script)?)
     };
@@ -85,13 +85,11 @@ fn asked_for_early(
     least: Option<u64>,
 ) -> Outcome {
     // Compressed, so that it takes its time, and filled up to where the next may begin.
-    let script = format!(
-        "echo nothing >$1.nothing; echo '{list}' | sed \"s|SOME|$1.nothing|\" >$1.list
-        gzip -1 -c guest.cpio >$1; truncate -s %4 $1; kernels/test/usr/gen_init_cpio $1.list >>$1"
-    );
+    let first_part = format!("{name}.first");
+    let compressed = host::make(&first_part, "gzip -1 -c guest.cpio >$1; truncate -s %4 $1")?;
     let mut machine = Machine::new("helpers", params);
     machine.kernel = "distro";
-    machine.initrd = Some(host::make(name, &script)?);
+    machine.initrd = Some(host::archive(name, Archive::of(list).after(compressed))?);
     for cpus in [1, 2, 8] {
         machine.cpus = cpus;
         let consoles = pair(&machine, &[first, then])?;
@@ -120,7 +118,7 @@ fn firmware_is_found_early() -> Outcome {
     asked_for_early(
         "early.firmware",
         "",
-        "dir /lib 755 0 0\ndir /lib/firmware 755 0 0\nfile /lib/firmware/regulatory.db SOME 644 0 0",
+        "dir /lib 755 0 0\ndir /lib/firmware 755 0 0\nfile /lib/firmware/regulatory.db release 644 0 0\n",
         "cfg80211: Loading compiled-in X.509 certificates *",
         "cfg80211: loaded regulatory.db is malformed *",
         None,
@@ -132,7 +130,7 @@ fn modules_are_asked_for_early() -> Outcome {
     asked_for_early(
         "early.modules",
         "ima_hash=wp512",
-        "slink /sbin/modprobe /helper 777 0 0",
+        "slink /sbin/modprobe /helper 777 0 0\n",
         "ima: No TPM chip found*",
         "ima: Allocating wp512 failed*",
         Some(2),
@@ -166,22 +164,28 @@ pub fn cases() -> Vec<Case> {
             "no_helper_forks_meanwhile",
             "with one CPU held before the worker runs, and half-way, the other can start no helper, and in the end as many have run as on a stock boot",
             no_helper_forks_meanwhile,
-        ).x86_only("a jump is put in, in x86's code"),
+        )
+        .needs(["kernel helper"])
+        .with_gdb()
+        .x86_only("a jump is put in, in x86's code"),
         Case::new(
             "firmware_is_found_early",
             "request_firmware() while the initramfs is unpacked waits for it, on one CPU, two, and eight",
             firmware_is_found_early,
-        ),
+        )
+        .needs(["kernel distro"]),
         Case::new(
             "modules_are_asked_for_early",
             "request_module() while the initramfs is unpacked waits for it, and runs modprobe from there",
             modules_are_asked_for_early,
-        ),
+        )
+        .needs(["kernel distro"]),
         Case::new(
             "helpers_are_enabled_after_the_root_is_final",
             "the root is the new one at the instant that helpers are enabled",
             helpers_are_enabled_after_the_root_is_final,
         )
+        .with_gdb()
         .quick()
         .machine_only("gdb takes part by way of the emulator"),
     ]

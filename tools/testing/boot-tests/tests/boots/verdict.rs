@@ -111,8 +111,8 @@ pub fn splat(console: &str) -> Option<&str> {
 pub fn check(machine: &Machine, console: &str, expected: &[&str]) -> Outcome {
     for text in expected {
         if !has(console, text) {
-            let command = machine.shell_command();
-            return Err(format!("{console}\nnot on the console: {text}\nrepeat: {command}").into());
+            let again = machine.again();
+            return Err(format!("{console}\nnot on the console: {text}\n{again}").into());
         }
     }
     match splat(console) {

@@ -4,13 +4,13 @@
 //! get rid of the initramfs.
 
 use crate::{
-    commas, dir, each, keep,
+    commas, dir, each,
     payload::{Files, Payload},
     plot::{self, Axes, Line},
     table, Result,
 };
 use boot_tests::{fact, Machine};
-use std::{collections::BTreeMap, env, time::Duration};
+use std::{env, time::Duration};
 
 pub const SIZES: [u64; 5] = [1, 8, 64, 256, 512];
 
@@ -194,7 +194,6 @@ pub fn run() -> Result<String> {
         let side = Side::ALL.iter().position(|s| *s == side).expect("in ALL");
         seen[payload * Side::ALL.len() + side]
     };
-    let mut values = BTreeMap::new();
     let (mut to_pid_1, mut to_pivot, mut free) = (Vec::new(), Vec::new(), Vec::new());
     let mut worst: f64 = 0.0;
     for (n, payload) in payloads.iter().enumerate() {
@@ -228,16 +227,7 @@ pub fn run() -> Result<String> {
             commas(on.free_at_pivot),
             commas(cp.free_at_pivot),
         ));
-        let name = |what: &str| {
-            format!(
-                "{what} {} {:?} {}",
-                payload.mib, payload.files, payload.compressed
-            )
-        };
-        values.insert(name("on"), on.to_pivot);
-        values.insert(name("cp"), cp.to_pivot);
     }
-    keep("boots", &values)?;
 
     let line = |name: &str, files: Files, compressed: bool, side: Side| Line {
         name: name.into(),
@@ -278,7 +268,7 @@ pub fn run() -> Result<String> {
          another kernel with costs of its own.\n\n{}\n\
          To the first moment at which a container can pivot. Copying is busybox's, into a new tmpfs, with \
          `switch_root`.\n\n{}\n\
-         ![copying](copying.svg)\n\n\
+         ![copying](costs/copying.svg)\n\n\
          Free memory in KiB, of {} MiB and four times the payload.\n\n{}",
         again.len(),
         table(&format!("{files} | stock | empty_rootfs=0 | on | on / 0 | nullfs"), &to_pid_1),
@@ -373,7 +363,7 @@ pub fn giving_back() -> Result<String> {
     Ok(format!(
         "From PID 1's decision to the next one, which has mounted /proc, on a tmpfs of its own: \
          `pivot_root(\".\", \".\")` and `umount2(\".\", MNT_DETACH)`, or busybox's `switch_root`, which deletes \
-         file by file. KiB are what came back.\n\n{}\n![giving back](giving-back.svg)\n",
+         file by file. KiB are what came back.\n\n{}\n![giving back](costs/giving-back.svg)\n",
         table(
             "MiB | files | pivot_root, on | KiB | switch_root, on | KiB | switch_root, empty_rootfs=0 | KiB | switch_root / pivot_root",
             &rows

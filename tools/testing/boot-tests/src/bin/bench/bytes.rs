@@ -2,10 +2,10 @@
 
 //! What CONFIG_RUST and the option add to the kernel.
 
-use crate::{commas, table, Result};
+use crate::{commas, figure, figures, table, Result};
 use boot_tests::{
-    arch, image, kernel_dir,
     sections::{place, places, sections},
+    target,
 };
 use std::fs;
 
@@ -17,35 +17,53 @@ pub fn run() -> Result<String> {
         ("test", "on", "on"),
     ];
     let mut rows = Vec::new();
-    let mut before: Vec<u64> = Vec::new();
+    let mut all: Vec<Vec<u64>> = Vec::new();
     for (name, rust, option) in kernels {
         // In vmlinux, code is filled up to 2 MiB.
-        let mut sizes = places(&kernel_dir(name)?.join("vmlinux.o"))?.to_vec();
-        sizes.insert(0, fs::metadata(image(name))?.len());
-        let cells = sizes
-            .iter()
-            .enumerate()
-            .map(|(n, size)| match before.get(n) {
-                Some(less) => format!("{} ({:+})", commas(*size), *size as i64 - *less as i64),
-                None => commas(*size),
-            });
-        rows.push(format!(
-            "{rust} | {option} | {}",
-            cells.collect::<Vec<_>>().join(" | ")
-        ));
-        before = sizes;
+        let mut sizes = places(&target().kernel(name).join("vmlinux.o"))?.to_vec();
+        sizes.insert(0, fs::metadata(target().image(name))?.len());
+        let cells =
+            sizes
+                .iter()
+                .enumerate()
+                .map(|(n, size)| match all.last().map(|before| before[n]) {
+                    Some(less) => format!("{} ({:+})", commas(*size), *size as i64 - less as i64),
+                    None => commas(*size),
+                });
+        let cells = cells.collect::<Vec<_>>().join(" | ");
+        rows.push(format!("{rust} | {option} | {cells}"));
+        all.push(sizes);
     }
-    let object = sections(&kernel_dir("test")?.join("init/overmount_rootfs.o"))?;
+    let object = sections(&target().kernel("test").join("init/overmount_rootfs.o"))?;
     let own: Vec<_> = object
         .iter()
         .filter(|(name, size)| **size > 0 && place(name).is_some())
         .map(|(name, size)| format!("`{name}` | {}", commas(*size)))
         .collect();
+    let (image, init) = (0, 5);
     Ok(format!(
-        "{}, in bytes, each row with the difference from the one above. The image is the file that is \
+        "{}\n{}, in bytes, each row with the difference from the one above. The image is the file that is \
          booted; the rest is what vmlinux is linked from, less the names of source files, which depend on \
          where it is built. `.init` is freed after boot.\n\n{}\nThe feature's own object, `init/overmount_rootfs.o`, holds\n\n{}",
-        arch().name,
+        figures(&[
+            figure(
+                "BYTES",
+                object.get(".init.text").copied().unwrap_or(0),
+                "bytes of `.init.text` of the feature's own object",
+            ),
+            figure(
+                "FREED",
+                all[2][init].saturating_sub(all[1][init]),
+                "bytes that the series adds, all of which are freed after boot",
+            ),
+            figure(
+                "RUST",
+                all[1][image].saturating_sub(all[0][image]),
+                "bytes that CONFIG_RUST adds to the image"
+            ),
+            figure("IMAGE", all[2][image], "bytes of the image"),
+        ]),
+        target().arch.name,
         table(
             "CONFIG_RUST | EMPTY_ROOTFS | image | text | read-only data | data | bss | .init",
             &rows

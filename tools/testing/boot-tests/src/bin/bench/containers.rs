@@ -71,7 +71,7 @@ pub fn run() -> Result<String> {
     Ok(format!(
         "crun's containers, all running at once. Mounts are those of all namespaces together; KiB are slab, \
          per-CPU memory, page tables and kernel stacks, less what they were without containers; instructions \
-         are those of the whole system while one more is started.\n\n{}\n![containers](containers.svg)\n",
+         are those of the whole system while one more is started.\n\n{}\n![containers](costs/containers.svg)\n",
         table("mounts on the host | way | containers | mounts in all | KiB in the kernel | instructions for one more", &rows)
     ))
 }

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Measures what the feature costs and what it saves, on this machine: `bench [PART]`. Each part is
-//! written to build/bench, and all that are there make build/bench/report.md.
+//! Measures what the feature costs and what it saves: `bench [--needs] [PART]`. Each part is a section of COSTS.md, and
+//! its picture stands in costs/.
 
 mod boots;
 mod bytes;
 mod containers;
-mod fleet;
 mod memory;
 mod overmount;
 mod payload;
 mod plot;
 
-use boot_tests::build_dir;
+use boot_tests::{costs_page, project_dir, target};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     path::PathBuf,
     process::ExitCode,
@@ -27,50 +26,71 @@ use std::{
 
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// A part's name, its heading, and what writes its text.
-type Part = (&'static str, &'static str, fn() -> Result<String>);
+struct Part {
+    name: &'static str,
+    /// Of its section.
+    heading: &'static str,
+    /// The kernels that it measures, besides the test kernel.
+    kernels: &'static [&'static str],
+    run: fn() -> Result<String>,
+}
 
-const PARTS: [Part; 7] = [
-    (
-        "boots",
-        "Instructions to PID 1 and to the first container",
-        boots::run,
-    ),
-    ("overmount", "`overmount_rootfs()` itself", overmount::run),
-    ("memory", "Memory", memory::run),
-    (
-        "giving-back",
-        "Giving the initramfs back",
-        boots::giving_back,
-    ),
-    ("containers", "Containers at scale", containers::run),
-    ("bytes", "Bytes", bytes::run),
-    ("fleet", "A fleet on paper", fleet::run),
+const PARTS: [Part; 6] = [
+    Part {
+        name: "boots",
+        heading: "Instructions to PID 1 and to the first container",
+        kernels: &["stock", "nullfs"],
+        run: boots::run,
+    },
+    Part {
+        name: "overmount",
+        heading: "`overmount_rootfs()` itself",
+        kernels: &[],
+        run: overmount::run,
+    },
+    Part {
+        name: "memory",
+        heading: "Memory",
+        kernels: &[],
+        run: memory::run,
+    },
+    Part {
+        name: "giving-back",
+        heading: "Giving the initramfs back",
+        kernels: &[],
+        run: boots::giving_back,
+    },
+    Part {
+        name: "containers",
+        heading: "Containers at scale",
+        kernels: &["slab"],
+        run: containers::run,
+    },
+    Part {
+        name: "bytes",
+        heading: "Bytes",
+        kernels: &["stock", "rust"],
+        run: bytes::run,
+    },
 ];
 
+/// Where pictures go.
 pub fn dir() -> PathBuf {
-    build_dir().join("bench")
+    project_dir().join("tools/testing/boot-tests/costs")
 }
 
-/// What a part has found and another one wants to know: name and number.
-pub fn keep(part: &str, values: &BTreeMap<String, u64>) -> Result<()> {
-    let text: String = values
-        .iter()
-        .map(|(name, value)| format!("{name} {value}\n"))
-        .collect();
-    fs::write(dir().join(format!("{part}.values")), text)?;
-    Ok(())
+/// Where archives are made.
+pub fn tmp() -> PathBuf {
+    target().tmp("bench")
 }
 
-pub fn kept(part: &str, name: &str) -> Result<u64> {
-    let text = fs::read_to_string(dir().join(format!("{part}.values"))).unwrap_or_default();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    match line {
-        Some(value) => Ok(value.parse()?),
-        None => Err(format!("\"{name}\" is not known; run make bench T={part} first").into()),
-    }
+/// A figure that the project's pages and tests know by its name.
+pub fn figure(name: &str, value: u64, what: &str) -> String {
+    format!("`{name}` | {} | {what}", commas(value))
+}
+
+pub fn figures(rows: &[String]) -> String {
+    table("figure | value | what it is", rows)
 }
 
 /// `f` of each job, in as many threads as there are CPUs, until one fails.
@@ -128,36 +148,77 @@ pub fn table(head: &str, rows: &[String]) -> String {
     text
 }
 
-fn report() -> Result<String> {
-    let mut text = String::from("# What EMPTY_ROOTFS costs and saves\n\nBy `make bench`.\n");
-    for (name, heading, _) in PARTS {
-        if let Ok(part) = fs::read_to_string(dir().join(format!("{name}.md"))) {
-            text += &format!("\n## {heading}\n\n{part}\nAgain: `make bench T={name}`\n");
-        }
+/// Puts a section into the page, in the place of what was there.
+fn put(heading: &str, text: &str) -> Result<()> {
+    let old = fs::read_to_string(costs_page()).unwrap_or_default();
+    let mut page = String::from(
+        "# What EMPTY_ROOTFS costs and saves\n\n\
+         `make bench` writes this page, in guest instructions that repeat exactly; `T=` names a part, and \
+         `SIZES=\"1 8\"` the sizes in MiB. All of it takes about an hour.\n",
+    );
+    for Part { heading: known, .. } in PARTS {
+        let begin = format!("\n## {known}\n");
+        let kept = old.split_once(&begin).map(|(_, rest)| {
+            let end = rest.find("\n## ").unwrap_or(rest.len());
+            &rest[..end]
+        });
+        let section = if known == heading { Some(text) } else { kept };
+        page.extend(section.map(|section| begin + section));
     }
-    Ok(text)
+    fs::write(costs_page(), page)?;
+    Ok(())
+}
+
+/// The kernel and the compilers that are measured.
+fn measured() -> Result<String> {
+    let dir = target().kernel("test");
+    let release = fs::read_to_string(dir.join("include/config/kernel.release"))?;
+    let config = fs::read_to_string(dir.join(".config"))?;
+    let version = |tool: &str| {
+        let key = format!("CONFIG_{tool}_VERSION_TEXT=");
+        let line = config.lines().find_map(|line| line.strip_prefix(&key));
+        let text = line.unwrap_or("unknown").trim_matches('"');
+        text.split(" (built").next().unwrap_or(text).to_string()
+    };
+    Ok(format!(
+        "Linux {}, {}, {}",
+        release.trim(),
+        version("CC"),
+        version("RUSTC")
+    ))
 }
 
 fn bench() -> Result<()> {
-    let only = env::args().nth(1);
-    let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
-    if !PARTS.iter().any(|(name, ..)| wanted(name)) {
-        let names: Vec<_> = PARTS.iter().map(|part| part.0).collect();
-        return Err(format!("no such part; there are: {}", names.join(" ")).into());
+    let (needs, args): (Vec<_>, Vec<_>) = env::args().skip(1).partition(|arg| arg == "--needs");
+    let mut parts = Vec::from(PARTS);
+    if let [only] = &args[..] {
+        parts.retain(|part| part.name == only);
     }
-    let tmp = dir().join("tmp");
+    if parts.is_empty() {
+        let names = PARTS.map(|part| part.name).join(" ");
+        return Err(format!("no such part; there are: {names}").into());
+    }
+    if !needs.is_empty() {
+        let kernels: BTreeSet<_> = parts.iter().flat_map(|part| part.kernels).collect();
+        kernels.iter().for_each(|kernel| println!("{kernel}"));
+        return Ok(());
+    }
     // What an interrupted run has left holds another system.
-    let _ = fs::remove_dir_all(&tmp);
-    fs::create_dir_all(&tmp)?;
-    for (name, heading, run) in PARTS {
-        if wanted(name) {
-            eprintln!("bench: {heading}");
-            fs::write(dir().join(format!("{name}.md")), run()?)?;
-            fs::write(dir().join("report.md"), report()?)?;
-        }
+    let _ = fs::remove_dir_all(tmp());
+    fs::create_dir_all(tmp())?;
+    fs::create_dir_all(dir())?;
+    let measured = measured()?;
+    for part in parts {
+        let (name, heading) = (part.name, part.heading);
+        eprintln!("bench: {heading}");
+        let text = (part.run)()?;
+        put(
+            heading,
+            &format!("\n{text}\n`make bench T={name}`, on {measured}\n"),
+        )?;
     }
-    fs::remove_dir_all(&tmp)?;
-    println!("{}", dir().join("report.md").display());
+    fs::remove_dir_all(tmp())?;
+    println!("{}", costs_page().display());
     Ok(())
 }
 

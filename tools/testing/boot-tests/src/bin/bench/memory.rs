@@ -4,12 +4,12 @@
 
 use crate::{
     boots::{sizes, Side},
-    commas, dir, each, keep,
+    commas, dir, each,
     payload::{Files, Payload},
     plot::{self, Axes, Line},
     table, Result,
 };
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{fs, time::Duration};
 
 /// tmpfs holds half of memory by default.
 const LIMITS: [(&str, &str); 2] = [
@@ -100,7 +100,6 @@ pub fn run() -> Result<String> {
         Ok([off, on, cp])
     })?;
 
-    let mut values = BTreeMap::new();
     let mut rows = Vec::new();
     let mut apart = 0;
     for ((payload, limit, _), [off, on, cp]) in jobs.iter().zip(&found) {
@@ -113,18 +112,7 @@ pub fn run() -> Result<String> {
             commas(*cp),
             commas(cp.saturating_sub(*on))
         ));
-        if payload.files == Files::Large {
-            values.insert(
-                format!("on {} {} {limit}", payload.mib, payload.compressed),
-                *on,
-            );
-            values.insert(
-                format!("cp {} {} {limit}", payload.mib, payload.compressed),
-                *cp,
-            );
-        }
     }
-    keep("memory", &values)?;
     let line = |name: &str, limit: &str, side: usize| Line {
         name: name.into(),
         points: jobs
@@ -154,7 +142,7 @@ pub fn run() -> Result<String> {
          which it is complete as well. It is the same with the option and without, within {apart} MiB. \
          tmpfs takes at most half of memory, unless `initramfs_options=size=95%` says otherwise (for the \
          copy, its own option). While the kernel unpacks, the archive is there as well as the files.\n\n{}\n\
-         ![memory](memory.svg)\n",
+         ![memory](costs/memory.svg)\n",
         table(
             "payload | files | compression | tmpfs takes | empty_rootfs=0 | on | cp -a | more than on",
             &rows

@@ -2,16 +2,17 @@
 
 //! Where the instructions of `overmount_rootfs()` go.
 
-use crate::{commas, table, Result};
-use boot_tests::{kernel_dir, tool, Machine};
+use crate::{commas, figure, figures, table, Result};
+use boot_tests::{target, Machine};
 use std::collections::BTreeMap;
 
 const FUNCTION: &str = "overmount_rootfs";
 
 /// The kernel's functions by address.
 fn symbols() -> Result<BTreeMap<u64, String>> {
-    let out = tool("nm")
-        .arg(kernel_dir("test")?.join("vmlinux"))
+    let out = target()
+        .tool("nm")
+        .arg(target().kernel("test").join("vmlinux"))
         .output()?;
     let text = String::from_utf8(out.stdout)?;
     let mut symbols = BTreeMap::new();
@@ -26,7 +27,7 @@ fn symbols() -> Result<BTreeMap<u64, String>> {
 }
 
 pub fn run() -> Result<String> {
-    let machine = Machine::new("facts", "nokaslr quiet");
+    let machine = Machine::new("facts", "quiet");
     let counted = machine.count_instructions(FUNCTION)?;
     let symbols = symbols()?;
     let trace = machine.trace(FUNCTION)?;
@@ -81,15 +82,15 @@ pub fn run() -> Result<String> {
     if total.abs_diff(counted) * 100 > counted {
         return Err(format!("{counted} instructions were counted, {total} were traced").into());
     }
+    let percent = |count: u64| (100 * count + total / 2) / total;
     Ok(format!(
-        "{} instructions from entry to return, counted in a recorded boot. The floor is one mount and one path \
-         walk: {} ({}). The line in the log takes {} ({}), all the rest {} ({}).\n\nWhat it calls, with what \
+        "{}\nThey are counted in a recorded boot. All the rest takes {} ({}).\n\nWhat it calls, with what \
          that calls, each instruction looked at:\n\n{}\nThe functions that take most, by themselves:\n\n{}",
-        commas(counted),
-        commas(mount + walk),
-        share(mount + walk),
-        commas(log),
-        share(log),
+        figures(&[
+            figure("INSTRUCTIONS", counted, "guest instructions of `overmount_rootfs()`, from entry to return"),
+            figure("FLOOR", percent(mount + walk), "percent of them are one mount and one path walk"),
+            figure("LOG", percent(log), "percent of them are the line in the log"),
+        ]),
         commas(total - mount - walk - log),
         share(total - mount - walk - log),
         table("call | calls | instructions | share", &called),

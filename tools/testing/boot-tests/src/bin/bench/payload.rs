@@ -2,13 +2,13 @@
 
 //! What an initramfs holds besides a busybox: files that are only there to be there.
 
-use crate::Result;
-use boot_tests::build_dir;
+use crate::{tmp, Result};
+use boot_tests::{target, Archive};
 use std::{
-    fs::{self, File},
-    io::{self, BufWriter, Write},
-    path::PathBuf,
-    process::{Command, Stdio},
+    fs::{self, File, OpenOptions},
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+    process::Command,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,32 +43,36 @@ impl Payload {
     pub fn initrd(&self) -> Result<PathBuf> {
         let suffix = if self.compressed { ".zst" } else { "" };
         let name = format!("payload-{}-{:?}.cpio{suffix}", self.mib, self.files);
-        let path = build_dir().join("bench/tmp").join(name);
+        let path = tmp().join(name);
         if path.exists() {
             return Ok(path);
         }
-        let new = path.with_extension("new");
-        let mut out = File::create(&new)?;
-        io::copy(&mut File::open(build_dir().join("base.cpio"))?, &mut out)?;
+        let (new, files) = (path.with_extension("new"), path.with_extension("files"));
+        let archive = Archive::of(self.list(&files)?);
         if self.compressed {
-            let mut zstd = Command::new("zstd")
-                .args(["-q", "-1", "-c"])
-                .stdin(Stdio::piped())
-                .stdout(out)
-                .spawn()?;
-            self.archive(zstd.stdin.take().expect("piped"))?;
-            if !zstd.wait()?.success() {
+            let plain = path.with_extension("plain");
+            archive.write(&plain)?;
+            fs::copy(target().base(), &new)?;
+            let zstd = Command::new("zstd")
+                .args(["-q", "-1", "-c", "--rm"])
+                .arg(&plain)
+                .stdout(OpenOptions::new().append(true).open(&new)?)
+                .status()?;
+            if !zstd.success() {
                 return Err("zstd failed; is the disk full?".into());
             }
+            fs::remove_file(plain)?;
         } else {
-            self.archive(out)?;
+            archive.after(target().base()).write(&new)?;
         }
+        fs::remove_dir_all(files)?;
         fs::rename(new, &path)?;
         Ok(path)
     }
 
-    fn archive(&self, out: impl Write) -> Result<()> {
-        let mut out = BufWriter::new(out);
+    /// Writes the files into `dir`, and lists them for gen_init_cpio.
+    fn list(&self, dir: &Path) -> Result<String> {
+        fs::create_dir_all(dir)?;
         // Half of what comes is noise: it is compressed to a half.
         let mut noise: u64 = 1;
         let mut chunk = || {
@@ -82,43 +86,26 @@ impl Payload {
             bytes
         };
         let size = (self.mib << 20) / self.count();
-        entry(&mut out, "payload", 0o040755, 0)?;
+        let mut list = String::from("dir /payload 755 0 0\n");
         for n in 0..self.count() {
             // A thousand in each directory.
             if n % 1000 == 0 {
-                entry(&mut out, &format!("payload/{}", n / 1000), 0o040755, 0)?;
+                list += &format!("dir /payload/{} 755 0 0\n", n / 1000);
             }
-            let name = format!("payload/{}/{n}", n / 1000);
-            entry(&mut out, &name, 0o100644, size)?;
+            let file = dir.join(n.to_string());
+            list += &format!(
+                "file /payload/{}/{n} {} 644 0 0\n",
+                n / 1000,
+                file.display()
+            );
+            let mut out = BufWriter::new(File::create(file)?);
             for _ in 0..size / 16 {
                 out.write_all(&chunk())?;
             }
-            let rest = (size % 16) as usize;
-            out.write_all(&chunk()[..rest])?;
-            pad(&mut out, size)?;
+            out.write_all(&chunk()[..(size % 16) as usize])?;
+            out.flush()?;
         }
         // The last one tells that all have come.
-        entry(&mut out, "payload/end", 0o100644, 0)?;
-        entry(&mut out, "TRAILER!!!", 0, 0)?;
-        out.flush()?;
-        Ok(())
+        Ok(list + "file /payload/end /dev/null 644 0 0\n")
     }
-}
-
-fn pad(out: &mut impl Write, size: u64) -> io::Result<()> {
-    out.write_all(&[0; 3][..(size.wrapping_neg() % 4) as usize])
-}
-
-/// The header of a file; see Documentation/driver-api/early-userspace/buffer-format.rst.
-fn entry(out: &mut impl Write, name: &str, mode: u32, size: u64) -> io::Result<()> {
-    let name_size = name.len() as u64 + 1;
-    let links = 1;
-    write!(
-        out,
-        "070701{:08x}{mode:08x}{:08x}{:08x}{links:08x}{:08x}{size:08x}{:08x}{:08x}{:08x}{:08x}{name_size:08x}{:08x}",
-        0, 0, 0, 0, 0, 0, 0, 0, 0
-    )?;
-    write!(out, "{name}\0")?;
-    // The header has 110 bytes.
-    pad(out, 110 + name_size)
 }
