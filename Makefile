@@ -73,6 +73,7 @@ counts:
 	@scripts/counts
 kselftest deb: kernel
 	@scripts/$@
+vng: K = vng
 vng: kernel
 	@scripts/vng REQUIRE=1
 docs series: tree

@@ -206,7 +206,8 @@ pub fn cases() -> Vec<Case> {
             "selftest_runs_in_virtme_ng",
             "in virtme-ng what lies below is the same, and what needs an initramfs is skipped",
             selftest_runs_in_virtme_ng,
-        ).x86_only("virtme-ng shares the root of this machine, which is x86_64"),
+        )
+        .needs(["kernel vng"]).x86_only("virtme-ng shares the root of this machine, which is x86_64"),
         Case::new(
             "vmtest_builds_a_kernel",
             "vmtest.sh -b builds a kernel from the tree and the test's own configuration, and all facts hold",
