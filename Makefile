@@ -38,7 +38,7 @@ help:
 	@echo 'make initramfs what the test machines run from'
 
 commands = setup source tree kernel initramfs boot shell test test-rest mutants bench soak counts kselftest vng \
-	check check-series deb series docs compilers drift clean-debian
+	check check-series deb series series-7 docs compilers drift clean-debian
 
 ifneq ($(LOCKED),$(CURDIR))
 # One at a time in this directory.
@@ -49,11 +49,12 @@ else
 # What needs what: each script does one thing, and calls none that comes before it.
 setup:
 	@scripts/source check && scripts/setup
-source: setup
+source:
+	@scripts/source check && scripts/setup only git patch rsync xz-utils
 	@scripts/source
 tree: source
 	@scripts/tree
-kernel: tree
+kernel: setup tree
 	@scripts/kernel $(K)
 initramfs: kernel
 	@scripts/initramfs $(filter demo,$(K))
@@ -78,8 +79,10 @@ vng: kernel
 	@scripts/vng REQUIRE=1
 docs series: tree
 	@scripts/$@
+series-7:
+	@scripts/series 7
 check-series: kernel
-check check-series: series
+check check-series: setup series series-7
 	@scripts/$@
 drift clean-debian: setup
 	@scripts/$@ $(T)
