@@ -4,9 +4,8 @@
 //! get rid of the initramfs.
 
 use crate::{
-    commas, dir, each,
+    commas, each,
     payload::{Files, Payload},
-    plot::{self, Axes, Line},
     table, Result,
 };
 use boot_tests::{fact, Machine};
@@ -229,36 +228,6 @@ pub fn run() -> Result<String> {
         ));
     }
 
-    let line = |name: &str, files: Files, compressed: bool, side: Side| Line {
-        name: name.into(),
-        points: (0..payloads.len())
-            .filter(|n| payloads[*n].files == files && payloads[*n].compressed == compressed)
-            .map(|n| {
-                let ratio = of(n, side).to_pivot as f64 / of(n, Side::On).to_pivot as f64;
-                (payloads[n].mib as f64, ratio)
-            })
-            .collect(),
-    };
-    plot::log_x(
-        &dir().join("copying.svg"),
-        &Axes {
-            title: "From power-on to the first container, if the system is copied",
-            x: "size of the initramfs, MiB",
-            y: "instructions, without copying = 1",
-        },
-        &[
-            line(
-                "tar | tar, many small files",
-                Files::Small,
-                false,
-                Side::Tar,
-            ),
-            line("cp -a, many small files", Files::Small, false, Side::Cp),
-            line("cp -a, few large files", Files::Large, false, Side::Cp),
-            line("cp -a, few large files, zstd", Files::Large, true, Side::Cp),
-        ],
-    )?;
-
     let files = "payload | files | compression";
     Ok(format!(
         "Guest instructions, counted by QEMU's `-icount shift=0`. {} were counted twice: {same} of them gave \
@@ -268,7 +237,6 @@ pub fn run() -> Result<String> {
          another kernel with costs of its own.\n\n{}\n\
          To the first moment at which a container can pivot. Copying is busybox's, into a new tmpfs, with \
          `switch_root`.\n\n{}\n\
-         ![copying](costs/copying.svg)\n\n\
          Free memory in KiB, of {} MiB and four times the payload.\n\n{}",
         again.len(),
         table(&format!("{files} | stock | empty_rootfs=0 | on | on / 0 | nullfs"), &to_pid_1),
@@ -342,28 +310,10 @@ pub fn giving_back() -> Result<String> {
             )
         })
         .collect();
-    let line = |name: &str, way: usize| Line {
-        name: name.into(),
-        points: (0..4)
-            .map(|n| (payloads[n].count() as f64, seen[n * 3 + way].0 as f64))
-            .collect(),
-    };
-    plot::log_log(
-        &dir().join("giving-back.svg"),
-        &Axes {
-            title: "Getting rid of the initramfs",
-            x: "files in it",
-            y: "guest instructions",
-        },
-        &[
-            line("switch_root, on a stock boot", 2),
-            line("pivot_root and umount2(MNT_DETACH)", 0),
-        ],
-    )?;
     Ok(format!(
         "From PID 1's decision to the next one, which has mounted /proc, on a tmpfs of its own: \
          `pivot_root(\".\", \".\")` and `umount2(\".\", MNT_DETACH)`, or busybox's `switch_root`, which deletes \
-         file by file. KiB are what came back.\n\n{}\n![giving back](costs/giving-back.svg)\n",
+         file by file. KiB are what came back.\n\n{}",
         table(
             "MiB | files | pivot_root, on | KiB | switch_root, on | KiB | switch_root, empty_rootfs=0 | KiB | switch_root / pivot_root",
             &rows

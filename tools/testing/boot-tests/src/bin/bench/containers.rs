@@ -2,12 +2,7 @@
 
 //! Up to 200 containers at once, with pivot_root and without.
 
-use crate::{
-    boots::number,
-    commas, dir, each,
-    plot::{self, Axes, Line},
-    table, Result,
-};
+use crate::{boots::number, commas, each, table, Result};
 use boot_tests::{fact, Machine};
 use std::time::Duration;
 
@@ -46,32 +41,10 @@ pub fn run() -> Result<String> {
             ));
         }
     }
-    let mut lines = Vec::new();
-    for (job, (host, (side, _))) in jobs.iter().enumerate() {
-        let points: Result<Vec<_>> = [0]
-            .iter()
-            .chain(&COUNTS)
-            .map(|n| Ok((*n as f64, value(job, format!("mounts with {n}"))? as f64)))
-            .collect();
-        lines.push(Line {
-            name: format!("{side}, {host} mounts on the host"),
-            points: points?,
-        });
-    }
-    lines.sort_by(|a, b| b.points[5].1.total_cmp(&a.points[5].1));
-    plot::linear(
-        &dir().join("containers.svg"),
-        &Axes {
-            title: "Mounts in the system with so many containers",
-            x: "containers",
-            y: "mounts",
-        },
-        &lines,
-    )?;
     Ok(format!(
         "crun's containers, all running at once. Mounts are those of all namespaces together; KiB are slab, \
          per-CPU memory, page tables and kernel stacks, less what they were without containers; instructions \
-         are those of the whole system while one more is started.\n\n{}\n![containers](costs/containers.svg)\n",
+         are those of the whole system while one more is started.\n\n{}",
         table("mounts on the host | way | containers | mounts in all | KiB in the kernel | instructions for one more", &rows)
     ))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Measures what the feature costs and what it saves: `bench [--needs] [PART]`. Each part is a section of COSTS.md, and
-//! its picture stands in costs/.
+//! Measures what the feature costs and what it saves: `bench [--needs] [PART]`. Each part is a section of
+//! COSTS.md.
 
 mod boots;
 mod bytes;
@@ -9,9 +9,8 @@ mod containers;
 mod memory;
 mod overmount;
 mod payload;
-mod plot;
 
-use boot_tests::{costs_page, project_dir, target};
+use boot_tests::{costs_page, target};
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
@@ -73,11 +72,6 @@ const PARTS: [Part; 6] = [
         run: bytes::run,
     },
 ];
-
-/// Where pictures go.
-pub fn dir() -> PathBuf {
-    project_dir().join("tools/testing/boot-tests/costs")
-}
 
 /// Where archives are made.
 pub fn tmp() -> PathBuf {
@@ -206,7 +200,6 @@ fn bench() -> Result<()> {
     // What an interrupted run has left holds another system.
     let _ = fs::remove_dir_all(tmp());
     fs::create_dir_all(tmp())?;
-    fs::create_dir_all(dir())?;
     let measured = measured()?;
     for part in parts {
         let (name, heading) = (part.name, part.heading);

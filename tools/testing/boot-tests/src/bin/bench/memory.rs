@@ -4,9 +4,8 @@
 
 use crate::{
     boots::{sizes, Side},
-    commas, dir, each,
+    commas, each,
     payload::{Files, Payload},
-    plot::{self, Axes, Line},
     table, Result,
 };
 use std::{fs, time::Duration};
@@ -113,36 +112,11 @@ pub fn run() -> Result<String> {
             commas(cp.saturating_sub(*on))
         ));
     }
-    let line = |name: &str, limit: &str, side: usize| Line {
-        name: name.into(),
-        points: jobs
-            .iter()
-            .zip(&found)
-            .filter(|((payload, l, _), _)| {
-                payload.compressed && payload.files == Files::Large && *l == limit
-            })
-            .map(|((payload, ..), least)| (payload.mib as f64, least[side] as f64))
-            .collect(),
-    };
-    plot::linear(
-        &dir().join("memory.svg"),
-        &Axes {
-            title: "The smallest machine on which a container pivots",
-            x: "size of the initramfs, MiB, in an archive half as long",
-            y: "memory, MiB",
-        },
-        &[
-            line("copied into a tmpfs, each of 95 %", "95 %", 2),
-            line("EMPTY_ROOTFS, tmpfs of half of memory", "half of memory", 1),
-            line("EMPTY_ROOTFS, tmpfs of 95 %", "95 %", 1),
-        ],
-    )?;
     Ok(format!(
         "The smallest `-m` of QEMU, in MiB, with which all files arrive and PID 1 runs; with the copy, with \
          which it is complete as well. It is the same with the option and without, within {apart} MiB. \
          tmpfs takes at most half of memory, unless `initramfs_options=size=95%` says otherwise (for the \
-         copy, its own option). While the kernel unpacks, the archive is there as well as the files.\n\n{}\n\
-         ![memory](costs/memory.svg)\n",
+         copy, its own option). While the kernel unpacks, the archive is there as well as the files.\n\n{}",
         table(
             "payload | files | compression | tmpfs takes | empty_rootfs=0 | on | cp -a | more than on",
             &rows
