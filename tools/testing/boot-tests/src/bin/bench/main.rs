@@ -25,52 +25,42 @@ use std::{
 
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-struct Part {
-    name: &'static str,
-    /// Of its section.
-    heading: &'static str,
-    /// The kernels that it measures, besides the test kernel.
-    kernels: &'static [&'static str],
-    run: fn() -> Result<String>,
-}
+/// A part's name, the heading of its section, the kernels that it measures besides the test kernel, and what
+/// writes its text.
+type Part = (
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    fn() -> Result<String>,
+);
 
 const PARTS: [Part; 6] = [
-    Part {
-        name: "boots",
-        heading: "Instructions to PID 1 and to the first container",
-        kernels: &["stock", "nullfs"],
-        run: boots::run,
-    },
-    Part {
-        name: "overmount",
-        heading: "`overmount_rootfs()` itself",
-        kernels: &[],
-        run: overmount::run,
-    },
-    Part {
-        name: "memory",
-        heading: "Memory",
-        kernels: &[],
-        run: memory::run,
-    },
-    Part {
-        name: "giving-back",
-        heading: "Giving the initramfs back",
-        kernels: &[],
-        run: boots::giving_back,
-    },
-    Part {
-        name: "containers",
-        heading: "Containers at scale",
-        kernels: &["slab"],
-        run: containers::run,
-    },
-    Part {
-        name: "bytes",
-        heading: "Bytes",
-        kernels: &["stock", "rust"],
-        run: bytes::run,
-    },
+    (
+        "boots",
+        "Instructions to PID 1 and to the first container",
+        &["stock", "nullfs"],
+        boots::run,
+    ),
+    (
+        "overmount",
+        "`overmount_rootfs()` itself",
+        &[],
+        overmount::run,
+    ),
+    ("memory", "Memory", &[], memory::run),
+    (
+        "giving-back",
+        "Giving the initramfs back",
+        &[],
+        boots::giving_back,
+    ),
+    (
+        "containers",
+        "Containers at scale",
+        &["slab"],
+        containers::run,
+    ),
+    ("bytes", "Bytes", &["stock", "rust"], bytes::run),
 ];
 
 /// Where archives are made.
@@ -150,7 +140,7 @@ fn put(heading: &str, text: &str) -> Result<()> {
          `make bench` writes this page, in guest instructions that repeat exactly; `T=` names a part, and \
          `SIZES=\"1 8\"` the sizes in MiB. All of it takes about an hour.\n",
     );
-    for Part { heading: known, .. } in PARTS {
+    for (_, known, ..) in PARTS {
         let begin = format!("\n## {known}\n");
         let kept = old.split_once(&begin).map(|(_, rest)| {
             let end = rest.find("\n## ").unwrap_or(rest.len());
@@ -186,14 +176,14 @@ fn bench() -> Result<()> {
     let (needs, args): (Vec<_>, Vec<_>) = env::args().skip(1).partition(|arg| arg == "--needs");
     let mut parts = Vec::from(PARTS);
     if let [only] = &args[..] {
-        parts.retain(|part| part.name == only);
+        parts.retain(|part| part.0 == only);
     }
     if parts.is_empty() {
-        let names = PARTS.map(|part| part.name).join(" ");
+        let names = PARTS.map(|part| part.0).join(" ");
         return Err(format!("no such part; there are: {names}").into());
     }
     if !needs.is_empty() {
-        let kernels: BTreeSet<_> = parts.iter().flat_map(|part| part.kernels).collect();
+        let kernels: BTreeSet<_> = parts.iter().flat_map(|part| part.2).collect();
         kernels.iter().for_each(|kernel| println!("{kernel}"));
         return Ok(());
     }
@@ -201,10 +191,9 @@ fn bench() -> Result<()> {
     let _ = fs::remove_dir_all(tmp());
     fs::create_dir_all(tmp())?;
     let measured = measured()?;
-    for part in parts {
-        let (name, heading) = (part.name, part.heading);
+    for (name, heading, _, run) in parts {
         eprintln!("bench: {heading}");
-        let text = (part.run)()?;
+        let text = run()?;
         put(
             heading,
             &format!("\n{text}\n`make bench T={name}`, on {measured}\n"),
