@@ -45,12 +45,13 @@ fn switch_root_of_the_other_util_linux() -> Outcome {
     switches_root_of(&machine)
 }
 
+// TERM=dumb, here and below: systemd asks another terminal for its size, in the line of what comes next.
 const RUNC: &str = "runc: hello from a container";
 const NO_RUNC: &str = "runc: time=*pivot_root .: invalid argument*";
 
 /// The init of an initramfs starts an init proper, which stays there and has runc start a container.
 fn stays(scenario: &'static str, pid_1: &str) -> Outcome {
-    let mut machine = Machine::new(scenario, "systemd.unit=scenario.service");
+    let mut machine = Machine::new(scenario, "TERM=dumb systemd.unit=scenario.service");
     let pid_1 = format!("pid 1: {pid_1} in *");
     expect(&machine, &[IS_ON, &pid_1, "root: rootfs tmpfs *", RUNC])?;
     machine.params += " empty_rootfs=0";
@@ -62,7 +63,7 @@ fn stays(scenario: &'static str, pid_1: &str) -> Outcome {
 fn systemd_stays() -> Outcome {
     let mut machine = Machine::new(
         "started",
-        "rdinit=/lib/systemd/systemd systemd.unit=scenario.service",
+        "rdinit=/lib/systemd/systemd TERM=dumb systemd.unit=scenario.service",
     );
     expect(&machine, &[IS_ON, "pid 1: systemd in *", RUNC])?;
     machine.params += " empty_rootfs=0";
@@ -75,7 +76,7 @@ fn minikube_needs_no_copy() -> Outcome {
     // What it does without the feature.
     let mut machine = Machine::new(
         "minikube_copying",
-        "systemd.unit=scenario.service empty_rootfs=0",
+        "TERM=dumb systemd.unit=scenario.service empty_rootfs=0",
     );
     machine.memory = 1024;
     expect(
@@ -98,7 +99,7 @@ fn systemd_to_a_disk(scenario: &'static str) -> Result<Machine, Failed> {
     let initrd = Archive::of(list).after(target().guest());
     let mut machine = Machine::new(
         scenario,
-        "rdinit=/lib/systemd/systemd rd.systemd.unit=switch.service systemd.unit=scenario.service",
+        "rdinit=/lib/systemd/systemd rd.systemd.unit=switch.service TERM=dumb systemd.unit=scenario.service",
     );
     machine.initrd = Some(host::archive(&format!("initrd.{scenario}"), initrd)?);
     machine.disk = Some(host::make(&format!("disk.{scenario}"), GUEST)?);
@@ -130,7 +131,7 @@ fn systemd_comes_back_from_a_disk() -> Outcome {
 
 /// An initrd that a distribution's tool made, in a system of its own, finds the root on a disk.
 fn distributions_initrd_boots(tool: &str) -> Outcome {
-    let mut machine = Machine::new("facts", "root=/dev/vda rw");
+    let mut machine = Machine::new("facts", "root=/dev/vda rw TERM=dumb");
     machine.initrd = Some(target().out.join("initrds").join(tool));
     machine.disk = Some(image(&format!("{tool}.ext4"), EXT4)?);
     both(&machine, &["root: /dev/vda ext4 rw*", "write: ok"])
@@ -140,7 +141,7 @@ fn distributions_initrd_boots(tool: &str) -> Outcome {
 /// QEMU takes both from the disk's `/boot`, as a boot loader would.
 fn installed_package_boots_debian() -> Outcome {
     let dir = target().out.join("debian");
-    let params = "root=/dev/vda rw systemd.unit=scenario.service";
+    let params = "root=/dev/vda rw TERM=dumb systemd.unit=scenario.service";
     let mut machine = Machine::new("installed", params);
     machine.image = Some(dir.join("kernel"));
     machine.initrd = Some(dir.join("initrd"));
