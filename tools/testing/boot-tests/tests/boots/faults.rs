@@ -257,6 +257,7 @@ pub fn cases() -> Vec<Case> {
             "the same for ENOMEM and EINVAL of each call that gives errors, for tmpfs and ramfs, on one CPU and on two",
             every_error_falls_back_to_rootfs,
         )
+        .about_options()
         .counting("errors of calls, each survived")
         .with_gdb(),
         Case::new("something_in_rootfs_falls_back_to_rootfs", "rootfs is not empty: the same", || {
@@ -284,6 +285,7 @@ pub fn cases() -> Vec<Case> {
             "when the copy of initramfs_options= for rootfs cannot be made, the new root has the options all the same",
             failed_copy_of_the_options_leaves_the_new_root_its_own,
         )
+        .about_options()
         .counting("failed copies of the options, each survived")
         .x86_only("a call is left out by x86_64's registers")
         .with_gdb(),

@@ -267,12 +267,14 @@ pub fn cases() -> Vec<Case> {
             "archives_that_are_too_large",
             "more than tmpfs may hold in bytes and in inodes, and than the machine has",
             archives_that_are_too_large,
-        ),
+        )
+        .about_options(),
         case(
             "options_that_do_not_parse",
             "initramfs_options= that tmpfs refuses",
             options_that_do_not_parse,
-        ),
+        )
+        .about_options(),
         case(
             "odd_values_of_empty_rootfs",
             "21 values of empty_rootfs= that are odd, or no booleans",
@@ -283,6 +285,7 @@ pub fn cases() -> Vec<Case> {
             "command lines around the longest that x86 takes",
             longest_command_line,
         )
+        .about_options()
         .x86_only("each architecture has a limit of its own"),
     ]
 }

@@ -24,7 +24,10 @@ fn symbols(object: &Path) -> Result<Symbols, Failed> {
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let symbol = |line: &str| {
         let (left, right) = line.split_once('\t')?;
-        let (offset, section) = (left.get(..16)?, left.split_whitespace().last()?);
+        let (offset, section) = (
+            left.split_whitespace().next()?,
+            left.split_whitespace().last()?,
+        );
         let name = right.split_whitespace().last()?;
         let offset = i64::from_str_radix(offset, 16).ok()?;
         (section != "*UND*").then(|| (name.into(), (section.into(), offset)))

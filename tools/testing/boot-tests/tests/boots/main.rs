@@ -7,6 +7,7 @@ mod again;
 mod archive;
 mod attack;
 mod boot;
+mod builds;
 mod containers;
 mod debug;
 mod faults;
@@ -92,6 +93,16 @@ impl Case {
         self
     }
 
+    /// It is not run where the kernel has no `initramfs_options=`, as before 6.12.54: the patch that is
+    /// about it declares that string in a header.
+    fn about_options(mut self) -> Self {
+        let header = project_dir().join("build/linux/include/linux/initrd.h");
+        if !fs::read_to_string(header).is_ok_and(|text| text.contains("initramfs_options")) {
+            self.left_out = Some("this kernel has no initramfs_options=");
+        }
+        self
+    }
+
     /// It is not run where the kernel is a program, for the reason given.
     fn machine_only(mut self, why: &'static str) -> Self {
         if target().arch.is_um() {
@@ -135,6 +146,7 @@ fn groups() -> Vec<Group> {
         group("selftest", "The kernel's selftest", selftest::cases()),
         group("kernel", "The kernel", kernel::cases()),
         group("types", "Types", types::cases()),
+        group("builds", "Kernels built another way", builds::cases()),
         group("helpers", "Usermode helpers", usermode_helpers::cases()),
         group("security", "Security modules", security::cases()),
         group(

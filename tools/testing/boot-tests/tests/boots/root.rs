@@ -175,6 +175,7 @@ pub fn cases() -> Vec<Case> {
             "/ has the options of initramfs_options=",
             initramfs_options_arrive,
         )
+        .about_options()
         .quick(),
         Case::new(
             "empty_rootfs_takes_booleans_only",

@@ -48,6 +48,20 @@ fn vmtest_on(kernel: &str, arguments: &[&str]) -> Result<(Option<i32>, String), 
     vmtest(&[&["-k", &image.display().to_string()], arguments].concat())
 }
 
+/// All its facts hold on a kernel of ours.
+pub fn passes_on(kernel: &str) -> Outcome {
+    passed(vmtest_on(kernel, &["-r"])?)
+}
+
+fn passed((code, output): (Option<i32>, String)) -> Outcome {
+    let results = results(&output);
+    let passed = results.values().all(|&fact| fact == Fact::Pass);
+    match code == Some(0) && results.len() >= 25 && passed {
+        true => Ok(()),
+        false => Err(format!("{output}\nexit status {code:?}").into()),
+    }
+}
+
 fn selftest_agrees_with_nullfs() -> Outcome {
     let skip = "# SKIP neither EMPTY_ROOTFS nor nullfs";
     let off = ["-a", OFF];
@@ -130,12 +144,7 @@ fn vng(arguments: &[&str], status: i32, expected: fn(&str) -> Fact) -> Outcome {
 /// vmtest.sh builds a kernel from nothing but the tree and the test's own configuration.
 fn vmtest_builds_a_kernel() -> Outcome {
     let dir = target().out.join("vmtest").display().to_string();
-    let (code, output) = vmtest(&["-r", "-b", &dir])?;
-    let passed = results(&output).values().all(|&fact| fact == Fact::Pass);
-    match code == Some(0) && results(&output).len() >= 25 && passed {
-        true => Ok(()),
-        false => Err(format!("{output}\nexit status {code:?}").into()),
-    }
+    passed(vmtest(&["-r", "-b", &dir])?)
 }
 
 /// What it prints is understood by the kernel's own parser and by Perl's.

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kernels that are built another way than the test kernel, as people build theirs.
+
+use crate::{selftest, verdict::*, Case};
+use boot_tests::{target, Machine};
+use libtest_mimic::Failed;
+
+/// The feature's symbols in vmlinux that are not in what is freed after boot, of how many.
+fn resident(kernel: &str) -> Result<(Vec<String>, usize), Failed> {
+    let vmlinux = target().kernel(kernel).join("vmlinux");
+    let out = target().tool("nm").arg(&vmlinux).output()?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let symbol = |line: &str| {
+        let mut words = line.split_whitespace();
+        let address = u64::from_str_radix(words.next()?, 16).ok()?;
+        // What is absolute, as a hash of a type, has no place.
+        let placed = words.next()? != "A";
+        Some((address, words.next()?.to_string())).filter(|_| placed)
+    };
+    let symbols: Vec<_> = text.lines().filter_map(symbol).collect();
+    let address = |name: &str| {
+        let found = symbols.iter().find(|(_, symbol)| symbol == name);
+        found
+            .map(|(address, _)| *address)
+            .ok_or(format!("{name} is not in {}", vmlinux.display()))
+    };
+    let freed = address("__init_begin")?..address("__init_end")?;
+    let ours = |(_, name): &&(u64, String)| {
+        ["overmount", "empty_rootfs"]
+            .iter()
+            .any(|own| name.contains(own))
+    };
+    let ours: Vec<_> = symbols.iter().filter(ours).collect();
+    let stay = ours.iter().filter(|(address, _)| !freed.contains(address));
+    Ok((stay.map(|(_, name)| name.clone()).collect(), ours.len()))
+}
+
+/// The feature is on, containers start, the selftest passes, and nothing stays in memory.
+fn holds_on(kernel: &'static str, on: &[&str]) -> Outcome {
+    let hello =
+        ["runc", "crun", "bubblewrap"].map(|name| format!("{name}: hello from a container"));
+    let hello: Vec<_> = hello.iter().map(String::as_str).collect();
+    let mut machine = Machine::new("facts", "");
+    machine.kernel = kernel;
+    expect(&machine, on)?;
+    machine.params = OFF.into();
+    expect(&machine, &STOCK)?;
+    machine.scenario = "containers";
+    expect(
+        &machine,
+        &[
+            "runc: *pivot_root .: invalid argument*",
+            "crun: pivot_root: Invalid argument",
+        ],
+    )?;
+    machine.params.clear();
+    expect(&machine, &hello)?;
+    if target().arch.name == "x86_64" {
+        selftest::passes_on(kernel)?;
+    }
+    match resident(kernel)? {
+        // The function, and the parameter with its string.
+        (stay, all) if stay.is_empty() && all >= 3 => Ok(()),
+        (stay, all) => Err(format!("of {all} symbols these stay: {stay:?}").into()),
+    }
+}
+
+pub fn cases() -> Vec<Case> {
+    // Without tmpfs and without a log.
+    let ramfs = [
+        "root: rootfs ramfs rw*",
+        "mounts: 1",
+        "pid 1: init in /",
+        "write: ok",
+    ];
+    let case = |name, shows, kernel, on: &[&'static str]| {
+        let on = on.to_vec();
+        Case::new(name, shows, move || holds_on(kernel, &on)).needs([format!("kernel {kernel}")])
+    };
+    vec![
+        case(
+            "real_time",
+            "with PREEMPT_RT, -O2 and the checks of Rust's: containers start, the selftest passes, nothing stays",
+            "rt",
+            &ON,
+        ),
+        case(
+            "least",
+            "the same on one CPU, without PRINTK, MODULES, KALLSYMS and SHMEM",
+            "least",
+            &ramfs,
+        ),
+        case(
+            "hardened",
+            "the same by clang with thin LTO, CFI, five levels of page tables, KASLR and the kernel's hardening.config",
+            "hardened",
+            &ON,
+        )
+        .x86_only("hardening.config is tried on x86_64"),
+    ]
+}
