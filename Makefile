@@ -27,6 +27,7 @@ help:
 	@echo 'make vng       run it in virtme-ng, on the root of this machine'
 	@echo 'make check     check the series and the code around it, without building a kernel'
 	@echo 'make check-series  build, boot and check the series patch by patch'
+	@echo 'make randconfigs  compile it in 50 random configurations, or N=3, from that of SEED=1 on'
 	@echo 'make deb       make Debian packages of the kernel; CONFIG=/boot/config-... uses that configuration'
 	@echo 'make series    write the patches as mails to build/series'
 	@echo 'make docs      build the pages of the series as HTML; the last line is the path'
@@ -39,7 +40,7 @@ help:
 	@echo 'make initramfs what the test machines run from'
 
 commands = setup source tree kernel initramfs boot shell test test-rest mutants bench soak counts kselftest vng \
-	check check-series deb series series-7 docs compilers drift clean-debian
+	randconfigs check check-series deb series series-7 docs compilers drift clean-debian
 
 ifneq ($(LOCKED),$(CURDIR))
 # One at a time in this directory.
@@ -78,6 +79,9 @@ kselftest deb: kernel
 vng: K = vng
 vng: kernel
 	@scripts/vng REQUIRE=1
+randconfigs: export N ?= 50
+randconfigs: setup tree
+	@scripts/randconfigs
 docs series: tree
 	@scripts/$@
 series-7:

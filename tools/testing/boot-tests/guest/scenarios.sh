@@ -187,7 +187,7 @@ reproducer_no_pivot() { reproducer 'busybox mount --move . /; exec busybox chroo
 copy() {
 	if busybox grep -q '^copy / ' /proc/mounts; then
 		runc
-		bottom
+		below_pivot
 		return
 	fi
 	memory system
