@@ -198,19 +198,10 @@ fn examples_hold() -> Outcome {
     machine.kernel = "doctests";
     let console = expect(&machine, &[IS_ON])?;
     for module in ["init_context", "init_syscalls", "path"] {
-        let passed = format!("rust_doctest_kernel_{module}_rs_0");
-        let ok = |line: &str| {
-            let result = line.trim_start().strip_prefix("ok ");
-            result.and_then(|rest| rest.split_whitespace().nth(1)) == Some(&passed)
-        };
-        if !console.lines().any(ok) {
-            return Err(format!("{console}\nnot passed: {passed}").into());
-        }
+        let passed = format!("*ok * rust_doctest_kernel_{module}_rs_0");
+        check(&machine, &console, &[&passed])?;
     }
-    match console
-        .lines()
-        .any(|line| line.trim_start().starts_with("not ok "))
-    {
+    match has(&console, "*not ok *") {
         true => Err(format!("{console}\nan example failed").into()),
         false => Ok(()),
     }

@@ -27,7 +27,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::Mutex,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use verdict::{Outcome, COUNT};
@@ -303,11 +303,9 @@ fn main() {
         });
         chosen && named
     });
-    (
-        arguments.ignored,
-        arguments.include_ignored,
-        arguments.exact,
-    ) = (false, false, false);
+    arguments.ignored = false;
+    arguments.include_ignored = false;
+    arguments.exact = false;
     if cases.is_empty() {
         let filter = filter.unwrap_or_default();
         eprintln!(
@@ -326,9 +324,9 @@ fn main() {
     println!("boot-tests: {} of {all} cases", cases.len());
 
     // What was left out, by the reason.
-    let skipped: Arc<Mutex<BTreeMap<String, Vec<String>>>> = Arc::default();
+    static SKIPPED: Mutex<BTreeMap<String, Vec<String>>> = Mutex::new(BTreeMap::new());
     let skip = |why: &str, name: String| {
-        let mut skipped = skipped.lock().expect("nobody panics with it");
+        let mut skipped = SKIPPED.lock().expect("nobody panics with it");
         skipped.entry(why.into()).or_default().push(name);
     };
     let made = made();
@@ -344,11 +342,10 @@ fn main() {
             skip(&format!("not made: {need}"), name);
             continue;
         }
-        let (own, skipped) = (name.clone(), skipped.clone());
+        let own = name.clone();
         trials.push(Trial::ignorable_test(name, move || {
             if until().is_some_and(|until| SystemTime::now() > until) {
-                let mut skipped = skipped.lock().expect("nobody panics with it");
-                skipped.entry("no time left".into()).or_default().push(own);
+                skip("no time left", own);
                 return Ok(Completion::ignored());
             }
             let outcome = case.prove();
@@ -361,7 +358,7 @@ fn main() {
     if arguments.list {
         return;
     }
-    let skipped = skipped.lock().expect("nobody panics with it");
+    let skipped = SKIPPED.lock().expect("nobody panics with it");
     for (why, names) in skipped.iter() {
         println!("left out, {why}: {}", names.join(", "));
     }

@@ -180,9 +180,7 @@ fn selftest_prints_valid_tap() -> Outcome {
 fn containers_start_on_nullfs_too() -> Outcome {
     let mut machine = Machine::new("containers", "");
     machine.kernel = "nullfs";
-    let hello =
-        ["runc", "crun", "bubblewrap"].map(|name| format!("{name}: hello from a container"));
-    expect(&machine, &hello.each_ref().map(String::as_str))?;
+    expect(&machine, &HELLO)?;
     // Known differences: there a container gets below its root; here the bottom takes locks and can be
     // remounted, by root.
     let bottom = ["entries: 0", "mkdir: ENOENT"];

@@ -48,6 +48,14 @@ pub const ON: [&str; 5] = [
     "write: ok",
 ];
 
+/// What the scenario `containers` says where they start.
+pub const HELLO: [&str; 4] = [
+    "runc: hello from a container",
+    "crun: hello from a container",
+    "bubblewrap: hello from a container",
+    "bubblewrap_user: hello from a container",
+];
+
 /// Boots `machine`; the console must have each of `expected`, or the test fails with the console
 /// and the command that repeats the boot.
 pub fn expect(machine: &Machine, expected: &[&str]) -> Result<String, Failed> {
