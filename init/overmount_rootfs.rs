@@ -5,7 +5,6 @@
 
 use kernel::{
     bindings,
-    ffi::c_char,
     init_c_str,
     init_context::InitContext,
     init_syscalls,
@@ -21,22 +20,23 @@ use kernel::{
 ///
 /// # Safety
 ///
-/// * It must be called by boot code, from a task that may sleep and shares its `fs_struct` with
-///   PID 1, while `/` is rootfs.
+/// * PID 1 must wait for the caller before it frees init memory. The current task must share its
+///   `fs_struct` with PID 1, and be able to sleep.
+/// * `/` must be rootfs, and nothing may be mounted on it.
 /// * Nobody may meanwhile open `/`, ask for its flags, make files without a name in it, or change
 ///   the flags of a mount on it.
 /// * `options` must be null or a C string that nobody changes meanwhile.
 // Not by #[export], which Linux 6.12 does not have.
 #[no_mangle]
 #[link_section = ".init.text"]
-pub unsafe extern "C" fn overmount_rootfs(options: *const c_char) {
+pub unsafe extern "C" fn overmount_rootfs(options: *const u8) {
     // SAFETY: By the safety requirements, until this returns.
     let init = unsafe { InitContext::assume() };
     let options = if options.is_null() {
         &[]
     } else {
         // SAFETY: By the safety requirements it is a C string, with so many bytes before the NUL.
-        unsafe { core::slice::from_raw_parts(options, bindings::strlen(options) as usize) }
+        unsafe { core::slice::from_raw_parts(options, bindings::strlen(options.cast()) as usize) }
     };
 
     // SAFETY: By the safety requirements.

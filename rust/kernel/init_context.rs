@@ -14,17 +14,21 @@ use core::marker::PhantomData;
 ///
 /// # Invariants
 ///
-/// As long as a reference to this type lives, init memory is in place, and the current task is the
-/// one that made the reference, may sleep, and shares its `fs_struct` with PID 1.
+/// As long as a reference to this type lives, the kernel's init memory is in place, and the current
+/// task is the one that made the reference, and shares its `fs_struct` with PID 1.
 pub struct InitContext(PhantomData<*mut ()>);
 
 impl InitContext {
-    /// Vouches that the current task runs boot code.
+    /// Vouches that the current task runs boot code, and may sleep.
     ///
     /// # Safety
     ///
-    /// During `'a` the caller must be an `__init` function, or be waited for by one. The current
-    /// task must be able to sleep, and share its `fs_struct` with PID 1, which must exist.
+    /// For the whole of `'a`
+    ///
+    /// * PID 1 must run the caller, or wait for it, before it frees the kernel's init memory;
+    /// * the current task must share its `fs_struct` with PID 1.
+    ///
+    /// The `__init` functions of a module are not meant: their memory is another one.
     #[inline(always)]
     pub unsafe fn assume<'a>() -> &'a Self {
         // INVARIANT: By the safety requirements.
@@ -54,7 +58,7 @@ impl InitContext {
 ///
 /// # // SAFETY: PID 1 writes it, and waits for KUnit; which can run this again, much later.
 /// # if unsafe { kernel::bindings::system_state } > 1 { return; }
-/// // SAFETY: KUnit has a kernel thread run this, and waits for it, while the kernel boots.
+/// // SAFETY: PID 1 waits for KUnit's kernel thread, which shares `init_fs` with it.
 /// let name = type_name(unsafe { InitContext::assume() });
 /// assert_eq!(name.as_bytes_with_nul(), b"tmpfs\0");
 /// ```

@@ -7,7 +7,6 @@
 use crate::{
     bindings,
     error::to_result,
-    ffi::c_ulong,
     init_context::InitContext,
     page::PAGE_SIZE,
     prelude::*, //
@@ -15,7 +14,7 @@ use crate::{
 use core::ptr;
 
 /// Mount flag: update access times on every access, as a mount made by the kernel itself does.
-pub const MS_STRICTATIME: c_ulong = bindings::MS_STRICTATIME as c_ulong;
+pub const MS_STRICTATIME: u32 = bindings::MS_STRICTATIME;
 
 /// Does what `mount(2)` does, by `init_mount()` in `fs/init.c`: without any of `MS_BIND`, `MS_MOVE`
 /// and the like in `flags`, mounts a new instance of `fs_type` on the directory `dir`. `source` is
@@ -39,7 +38,7 @@ pub const MS_STRICTATIME: c_ulong = bindings::MS_STRICTATIME as c_ulong;
 ///
 /// # // SAFETY: PID 1 writes it, and waits for KUnit; which can run this again, much later.
 /// # if unsafe { kernel::bindings::system_state } > 1 { return; }
-/// // SAFETY: KUnit has a kernel thread run this, and waits for it, while the kernel boots.
+/// // SAFETY: PID 1 waits for KUnit's kernel thread, which shares `init_fs` with it.
 /// assert_eq!(mount_nosuchfs(unsafe { InitContext::assume() }), Err(ENODEV));
 /// ```
 #[inline(always)]
@@ -48,7 +47,7 @@ pub fn mount(
     source: &CStr,
     dir: &CStr,
     fs_type: &CStr,
-    flags: c_ulong,
+    flags: u32,
     options: &[u8],
 ) -> Result {
     let (mut page, mut data) = (ptr::null_mut(), ptr::null_mut::<u8>());
@@ -56,7 +55,7 @@ pub fn mount(
         return Err(E2BIG);
     }
     if !options.is_empty() {
-        // SAFETY: `_init` proves that this task may sleep.
+        // SAFETY: It takes any flags and orders.
         page = unsafe { bindings::alloc_pages(bindings::GFP_KERNEL | bindings::__GFP_ZERO, 0) };
         if page.is_null() {
             return Err(ENOMEM);
@@ -70,13 +69,14 @@ pub fn mount(
     }
 
     // SAFETY: The strings are NUL-terminated, `data` is null or a page, and `_init` proves that
-    // this `__init` function is still there. If there is a page, it was allocated and mapped above.
+    // this `__init` function is still there, which keeps none of these. If there is a page, it was
+    // allocated above, and is what was mapped last.
     to_result(unsafe {
         let result = bindings::init_mount(
             source.as_char_ptr(),
             dir.as_char_ptr(),
             fs_type.as_char_ptr(),
-            flags,
+            flags as bindings::__kernel_ulong_t,
             data.cast(),
         );
         if !page.is_null() {

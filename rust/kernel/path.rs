@@ -9,7 +9,6 @@
 use crate::{
     bindings,
     error::to_result,
-    ffi::c_int,
     init_context::InitContext,
     prelude::*, //
 };
@@ -23,7 +22,7 @@ use core::{
 ///
 /// # Invariants
 ///
-/// Holds a reference to the mount and one to the dentry, which is a directory's.
+/// Holds a reference to the mount and one to the dentry, which is positive, and a directory's.
 ///
 /// # Examples
 ///
@@ -32,7 +31,7 @@ use core::{
 ///
 /// # // SAFETY: PID 1 writes it, and waits for KUnit; which can run this again, much later.
 /// # if unsafe { kernel::bindings::system_state } > 1 { return Ok(()); }
-/// // SAFETY: KUnit has a kernel thread run this, and waits for it, while the kernel boots.
+/// // SAFETY: PID 1 waits for KUnit's kernel thread, which shares `init_fs` with it.
 /// let init = unsafe { InitContext::assume() };
 /// let root = Path::lookup_dir(init, c_str!("/"))?;
 /// assert!(root.covering_mount().is_none());
@@ -73,7 +72,9 @@ impl Path {
         // INVARIANT: `path_get()` took both references.
         let mut path = Self(self.0);
 
-        // SAFETY: `path` is valid, and its references go over to what replaces it, a mount's root.
+        // SAFETY: `path` is valid.
+        // INVARIANT: Its references go over to what replaces it: a mount, and its root, which is a
+        // directory as what it is mounted on.
         (unsafe { bindings::follow_down_one(&mut path.0) } != 0).then_some(path)
     }
 
@@ -85,8 +86,12 @@ impl Path {
     /// Nobody else may change the flags of this mount meanwhile; `mount_lock` is not taken.
     #[inline(always)]
     pub unsafe fn set_locked(&self) {
-        // SAFETY: The mount is valid, and others only read its flags: the old or the new word.
-        unsafe { (*self.0.mnt).mnt_flags |= bindings::MNT_LOCKED as c_int };
+        // SAFETY: The mount is valid, and others only read its flags, by `READ_ONCE()`, which is
+        // what volatile stands for here.
+        unsafe {
+            let flags = addr_of_mut!((*self.0.mnt).mnt_flags);
+            flags.write_volatile(flags.read_volatile() | bindings::MNT_LOCKED as i32);
+        }
     }
 
     /// Makes this path the root and working directory of the current task and of all tasks that
@@ -128,7 +133,7 @@ impl Path {
         // SAFETY: By the type invariants the dentry is valid, and so is the inode, which is locked.
         unsafe {
             if bindings::simple_empty(self.0.dentry) == 0 {
-                return Err(Error::from_errno(-(bindings::ENOTEMPTY as c_int)));
+                return Err(Error::from_errno(-(bindings::ENOTEMPTY as i32)));
             }
             if (*inode.0).i_flags & bindings::S_IMMUTABLE != 0 {
                 return Err(EBUSY);
@@ -192,7 +197,9 @@ impl ImmutableDir<'_> {
         let inode = LockedInode::new(self.0);
 
         // SAFETY: The inode is valid and locked. An operation that is taken away is made under the
-        // lock, refused for an immutable directory, or ruled out by the type invariants.
+        // lock, refused for an immutable directory, or ruled out by the type invariants. A path
+        // walk may set a bit of `i_opflags` meanwhile, which takes another lock: it is set again,
+        // or xattrs are still asked for, and refused as the directory is immutable.
         unsafe {
             bindings::make_empty_dir_inode(inode.0);
             bindings::inode_set_flags(inode.0, bindings::S_NOATIME, bindings::S_NOATIME);

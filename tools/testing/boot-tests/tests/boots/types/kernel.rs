@@ -20,28 +20,22 @@ pub mod prelude {
     };
 }
 
-pub mod ffi {
-    pub use core::ffi::{c_int, c_void};
-    pub type c_char = u8;
-    pub type c_ulong = usize;
-}
-
 pub mod page {
     pub const PAGE_SIZE: usize = 4096;
 }
 
 pub mod error {
     #[derive(Debug)]
-    pub struct Error(crate::ffi::c_int);
+    pub struct Error(i32);
     pub type Result<T = (), E = Error> = core::result::Result<T, E>;
 
     impl Error {
-        pub fn from_errno(errno: crate::ffi::c_int) -> Self {
+        pub fn from_errno(errno: i32) -> Self {
             Self(errno)
         }
     }
 
-    pub fn to_result(errno: crate::ffi::c_int) -> Result {
+    pub fn to_result(errno: i32) -> Result {
         (errno >= 0).then_some(()).ok_or(Error(errno))
     }
 
@@ -78,8 +72,8 @@ pub mod str {
             &self.0
         }
 
-        pub const fn as_char_ptr(&self) -> *const u8 {
-            self.0.as_ptr()
+        pub const fn as_char_ptr(&self) -> *const core::ffi::c_char {
+            self.0.as_ptr().cast()
         }
     }
 }
@@ -96,10 +90,13 @@ macro_rules! c_str {
     }};
 }
 
-/// What bindgen makes of the C headers, as far as it is used.
+/// What bindgen makes of the C headers, as far as it is used, with the types of 6.12.0, which has no
+/// `kernel::ffi`. Later kernels have others.
 #[allow(non_camel_case_types)]
 pub mod bindings {
-    use crate::ffi::*;
+    use core::ffi::{c_char, c_int, c_ulong, c_void};
+
+    pub type __kernel_ulong_t = c_ulong;
 
     #[derive(Clone, Copy)]
     pub struct path {
