@@ -7,7 +7,7 @@ mod again;
 mod archive;
 mod attack;
 mod boot;
-mod builds;
+
 mod containers;
 mod debug;
 mod faults;
@@ -19,6 +19,7 @@ mod security;
 mod selftest;
 mod types;
 mod usermode_helpers;
+mod variants;
 mod verdict;
 
 use boot_tests::{project_dir, target};
@@ -146,7 +147,7 @@ fn groups() -> Vec<Group> {
         group("selftest", "The kernel's selftest", selftest::cases()),
         group("kernel", "The kernel", kernel::cases()),
         group("types", "Types", types::cases()),
-        group("builds", "Kernels built another way", builds::cases()),
+        group("variants", "Kernels built another way", variants::cases()),
         group("helpers", "Usermode helpers", usermode_helpers::cases()),
         group("security", "Security modules", security::cases()),
         group(
