@@ -55,6 +55,7 @@ pub fn place(section: &str) -> Option<usize> {
             ".note",
             ".export_symbol",
             ".llvm_addrsig",
+            ".ARM.attributes",
             "Total",
         ]) =>
         {
