@@ -80,7 +80,11 @@ pub fn cases() -> Vec<Case> {
         "pid 1: init in /",
         "write: ok",
     ];
-    let unknown_to_ramfs = ["change.xattr.is_refused", "change.flags.is_refused"];
+    let unknown_to_ramfs = [
+        "change.xattr.is_refused",
+        "change.flags.is_refused",
+        "machine.gets_the_memory_of_the_initramfs_back",
+    ];
     let case = |name, shows, kernel, on: &[&'static str], skipped: &[&'static str]| {
         let (on, skipped) = (on.to_vec(), skipped.to_vec());
         Case::new(name, shows, move || holds_on(kernel, &on, &skipped))
