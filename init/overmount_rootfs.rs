@@ -20,8 +20,8 @@ use kernel::{
 ///
 /// # Safety
 ///
-/// * PID 1 must wait for the caller before it frees init memory. The current task must share its
-///   `fs_struct` with PID 1, and be able to sleep.
+/// * The caller must be PID 1, or PID 1 must wait for it, before init memory is freed. It must share
+///   its `fs_struct` with PID 1, and be able to sleep.
 /// * `/` must be rootfs, and nothing may be mounted on it.
 /// * Nobody may meanwhile open `/`, ask for its flags, make files without a name in it, or change
 ///   the flags of a mount on it.
@@ -64,7 +64,7 @@ unsafe fn overmount<'a>(init: &'a InitContext, options: &[u8]) -> Result<&'a CSt
     // From here on nobody can put anything into rootfs that would then be out of reach.
     // SAFETY: rootfs is a tmpfs or a ramfs, and the rest is by the safety requirements.
     let immutable = unsafe { rootfs.make_immutable() }
-        .map_err(|error| (init_c_str!(init, "rootfs is not empty"), error))?;
+        .map_err(|error| (init_c_str!(init, "rootfs is in use"), error))?;
     // rootfs itself has no relatime either.
     let flags = init_syscalls::MS_STRICTATIME;
     let source = init_c_str!(init, "rootfs");

@@ -56,8 +56,9 @@ impl InitContext {
 ///     init_c_str!(init, "tmpfs")
 /// }
 ///
+/// # use kernel::bindings::{system_state, system_states_SYSTEM_SCHEDULING};
 /// # // SAFETY: PID 1 writes it, and waits for KUnit; which can run this again, much later.
-/// # if unsafe { kernel::bindings::system_state } > 1 { return; }
+/// # if unsafe { system_state } > system_states_SYSTEM_SCHEDULING { return; }
 /// // SAFETY: PID 1 waits for KUnit's kernel thread, which shares `init_fs` with it.
 /// let name = type_name(unsafe { InitContext::assume() });
 /// assert_eq!(name.as_bytes_with_nul(), b"tmpfs\0");

@@ -36,8 +36,9 @@ pub const MS_STRICTATIME: u32 = bindings::MS_STRICTATIME;
 ///     init_syscalls::mount(init, nosuchfs, root, nosuchfs, 0, &[])
 /// }
 ///
+/// # use kernel::bindings::{system_state, system_states_SYSTEM_SCHEDULING};
 /// # // SAFETY: PID 1 writes it, and waits for KUnit; which can run this again, much later.
-/// # if unsafe { kernel::bindings::system_state } > 1 { return; }
+/// # if unsafe { system_state } > system_states_SYSTEM_SCHEDULING { return; }
 /// // SAFETY: PID 1 waits for KUnit's kernel thread, which shares `init_fs` with it.
 /// assert_eq!(mount_nosuchfs(unsafe { InitContext::assume() }), Err(ENODEV));
 /// ```
@@ -61,28 +62,28 @@ pub fn mount(
             return Err(ENOMEM);
         }
         // `path_mount()` wants a page of its own, as parsing takes the options apart.
-        // SAFETY: The page is new, and longer than the options.
-        unsafe {
-            data = bindings::kmap_local_page(page).cast();
-            ptr::copy_nonoverlapping(options.as_ptr(), data, options.len());
-        }
+        // SAFETY: The page was allocated just now.
+        data = unsafe { bindings::kmap_local_page(page) }.cast();
+        // SAFETY: The page is nobody else's, and longer than the options.
+        unsafe { ptr::copy_nonoverlapping(options.as_ptr(), data, options.len()) };
     }
 
     // SAFETY: The strings are NUL-terminated, `data` is null or a page, and `_init` proves that
-    // this `__init` function is still there, which keeps none of these. If there is a page, it was
-    // allocated above, and is what was mapped last.
-    to_result(unsafe {
-        let result = bindings::init_mount(
+    // this `__init` function is still there, which keeps none of these.
+    let result = unsafe {
+        bindings::init_mount(
             source.as_char_ptr(),
             dir.as_char_ptr(),
             fs_type.as_char_ptr(),
             flags as bindings::__kernel_ulong_t,
             data.cast(),
-        );
-        if !page.is_null() {
-            bindings::kunmap_local(data.cast());
-            bindings::__free_pages(page, 0);
-        }
-        result
-    })
+        )
+    };
+    if !page.is_null() {
+        // SAFETY: It is what was mapped last.
+        unsafe { bindings::kunmap_local(data.cast()) };
+        // SAFETY: It was allocated above, and nobody uses it any more.
+        unsafe { bindings::__free_pages(page, 0) };
+    }
+    to_result(result)
 }

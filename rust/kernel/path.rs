@@ -29,8 +29,9 @@ use core::{
 /// ```
 /// use kernel::{c_str, init_context::InitContext, path::Path};
 ///
+/// # use kernel::bindings::{system_state, system_states_SYSTEM_SCHEDULING};
 /// # // SAFETY: PID 1 writes it, and waits for KUnit; which can run this again, much later.
-/// # if unsafe { kernel::bindings::system_state } > 1 { return Ok(()); }
+/// # if unsafe { system_state } > system_states_SYSTEM_SCHEDULING { return Ok(()); }
 /// // SAFETY: PID 1 waits for KUnit's kernel thread, which shares `init_fs` with it.
 /// let init = unsafe { InitContext::assume() };
 /// let root = Path::lookup_dir(init, c_str!("/"))?;
@@ -98,13 +99,14 @@ impl Path {
     /// share its `fs_struct`, PID 1 among them, by functions of `fs/fs_struct.c`.
     #[inline(always)]
     pub fn enter(&self, _init: &InitContext) {
-        // SAFETY: `_init` proves that `current` has an `fs_struct`, and both functions take
-        // references of their own to the path, which is valid by the type invariants.
-        unsafe {
-            let fs = (*bindings::get_current()).fs;
-            bindings::set_fs_pwd(fs, &self.0);
-            bindings::set_fs_root(fs, &self.0);
-        }
+        // SAFETY: `current` is always valid.
+        let fs = unsafe { (*bindings::get_current()).fs };
+
+        // SAFETY: `_init` proves that `current` has an `fs_struct`, and the function takes
+        // references of its own to the path, which is valid by the type invariants.
+        unsafe { bindings::set_fs_pwd(fs, &self.0) };
+        // SAFETY: As above.
+        unsafe { bindings::set_fs_root(fs, &self.0) };
     }
 
     /// Returns whether this path is on a tmpfs.
@@ -130,16 +132,16 @@ impl Path {
     pub unsafe fn make_immutable(&self) -> Result<ImmutableDir<'_>> {
         let inode = LockedInode::new(self);
 
-        // SAFETY: By the type invariants the dentry is valid, and so is the inode, which is locked.
-        unsafe {
-            if bindings::simple_empty(self.0.dentry) == 0 {
-                return Err(Error::from_errno(-(bindings::ENOTEMPTY as i32)));
-            }
-            if (*inode.0).i_flags & bindings::S_IMMUTABLE != 0 {
-                return Err(EBUSY);
-            }
-            bindings::inode_set_flags(inode.0, bindings::S_IMMUTABLE, bindings::S_IMMUTABLE);
+        // SAFETY: By the type invariants the dentry is valid.
+        if unsafe { bindings::simple_empty(self.0.dentry) } == 0 {
+            return Err(Error::from_errno(-(bindings::ENOTEMPTY as i32)));
         }
+        // SAFETY: The inode is valid and locked.
+        if unsafe { (*inode.0).i_flags } & bindings::S_IMMUTABLE != 0 {
+            return Err(EBUSY);
+        }
+        // SAFETY: The inode is valid and locked.
+        unsafe { bindings::inode_set_flags(inode.0, bindings::S_IMMUTABLE, bindings::S_IMMUTABLE) };
         // INVARIANT: By the safety requirements, and it has become immutable just now.
         Ok(ImmutableDir(self))
     }
@@ -163,13 +165,13 @@ struct LockedInode<'a>(*mut bindings::inode, PhantomData<&'a Path>);
 impl<'a> LockedInode<'a> {
     #[inline(always)]
     fn new(path: &'a Path) -> Self {
-        // SAFETY: By the type invariants of `Path`. This is what `inode_lock()` does.
+        // SAFETY: By the type invariants of `Path` the dentry is valid, and positive.
+        let inode = unsafe { (*path.0.dentry).d_inode };
+
+        // SAFETY: The inode is valid. This is what `inode_lock()` does.
+        unsafe { bindings::down_write(addr_of_mut!((*inode).i_rwsem)) };
         // INVARIANT: Locked just now, and `path` keeps the inode in place.
-        unsafe {
-            let inode = (*path.0.dentry).d_inode;
-            bindings::down_write(addr_of_mut!((*inode).i_rwsem));
-            Self(inode, PhantomData)
-        }
+        Self(inode, PhantomData)
     }
 }
 
@@ -200,10 +202,9 @@ impl ImmutableDir<'_> {
         // lock, refused for an immutable directory, or ruled out by the type invariants. A path
         // walk may set a bit of `i_opflags` meanwhile, which takes another lock: it is set again,
         // or xattrs are still asked for, and refused as the directory is immutable.
-        unsafe {
-            bindings::make_empty_dir_inode(inode.0);
-            bindings::inode_set_flags(inode.0, bindings::S_NOATIME, bindings::S_NOATIME);
-        }
+        unsafe { bindings::make_empty_dir_inode(inode.0) };
+        // SAFETY: The inode is valid and locked.
+        unsafe { bindings::inode_set_flags(inode.0, bindings::S_NOATIME, bindings::S_NOATIME) };
         core::mem::forget(self);
     }
 }

@@ -183,7 +183,7 @@ fn immutable_rootfs_stays_immutable() -> Outcome {
         return Err(format!("{console}\n{gdb}\nrootfs is not immutable any more").into());
     }
     check(&machine, &console, &STOCK)?;
-    let warning = "empty_rootfs: off, rootfs is not empty: error -16";
+    let warning = "empty_rootfs: off, rootfs is in use: error -16";
     warned_once(&machine, &console, warning)
 }
 
@@ -261,7 +261,7 @@ pub fn cases() -> Vec<Case> {
         .counting("errors of calls, each survived")
         .with_gdb(),
         Case::new("something_in_rootfs_falls_back_to_rootfs", "rootfs is not empty: the same", || {
-            let warning = "empty_rootfs: off, rootfs is not empty: error -39";
+            let warning = "empty_rootfs: off, rootfs is in use: error -39";
             prevented(
                 "overmount_rootfs",
                 "init_mkdir",

@@ -28,7 +28,7 @@ fn resident(kernel: &str) -> Result<(Vec<String>, usize), Failed> {
     };
     let freed = address("__init_begin")?..address("__init_end")?;
     let ours = |(_, name): &&(u64, String)| {
-        ["overmount_rootfs", "overmount_done", "empty_rootfs"]
+        ["overmount_rootfs", "empty_rootfs"]
             .iter()
             .any(|own| name.contains(own))
     };

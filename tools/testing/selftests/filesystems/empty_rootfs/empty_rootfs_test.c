@@ -446,24 +446,6 @@ static int make_symlink(void)
 	return symlink("y", "x");
 }
 
-static int make_link(void)
-{
-	make_file();
-	return link("x", "y");
-}
-
-static int make_rename(void)
-{
-	make_file();
-	return rename("x", "y");
-}
-
-static int make_rmdir(void)
-{
-	make_dir();
-	return rmdir("x");
-}
-
 static int make_chmod(void)
 {
 	return chmod(".", 0700);
@@ -505,9 +487,6 @@ FIXTURE_VARIANT_ADD(change, dir) { .make = make_dir, .error = ENOENT };
 FIXTURE_VARIANT_ADD(change, file) { .make = make_file, .error = ENOENT };
 FIXTURE_VARIANT_ADD(change, fifo) { .make = make_fifo, .error = ENOENT };
 FIXTURE_VARIANT_ADD(change, symlink) { .make = make_symlink, .error = ENOENT };
-FIXTURE_VARIANT_ADD(change, link) { .make = make_link, .error = ENOENT };
-FIXTURE_VARIANT_ADD(change, rename) { .make = make_rename, .error = ENOENT };
-FIXTURE_VARIANT_ADD(change, rmdir) { .make = make_rmdir, .error = ENOENT };
 FIXTURE_VARIANT_ADD(change, chmod) { .make = make_chmod, .error = EPERM };
 FIXTURE_VARIANT_ADD(change, chown) { .make = make_chown, .error = EPERM };
 FIXTURE_VARIANT_ADD(change, utimes) { .make = make_utimes, .error = EPERM };

@@ -57,6 +57,7 @@ build_kernel()
 {
 	mkdir -p "$1" || fail "$1 cannot be made"
 	o=$(cd "$1" && pwd)
+	export ARCH=x86_64
 	{
 		make -C "$tree" O="$o" tinyconfig &&
 		"$tree/scripts/kconfig/merge_config.sh" -m -O "$o" "$o/.config" \
