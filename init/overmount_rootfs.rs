@@ -20,8 +20,8 @@ use kernel::{
 ///
 /// # Safety
 ///
-/// * The caller must be PID 1, or PID 1 must wait for it, before init memory is freed. It must share
-///   its `fs_struct` with PID 1, and be able to sleep.
+/// * The caller must be PID 1, or share its `fs_struct` with PID 1, which must wait for it before it
+///   frees init memory; and it must be able to sleep.
 /// * `/` must be rootfs, and nothing may be mounted on it.
 /// * Nobody may meanwhile open `/`, ask for its flags, make files without a name in it, or change
 ///   the flags of a mount on it.
