@@ -20,8 +20,7 @@ use kernel::{
 ///
 /// # Safety
 ///
-/// * The caller must be PID 1, or share its `fs_struct` with PID 1, which must wait for it before it
-///   frees init memory; and it must be able to sleep.
+/// * The caller must be PID 1, before it frees init memory, and be able to sleep.
 /// * `/` must be rootfs, and nothing may be mounted on it.
 /// * Nobody may meanwhile open `/`, ask for its flags, make files without a name in it, or change
 ///   the flags of a mount on it.
@@ -35,15 +34,18 @@ pub unsafe extern "C" fn overmount_rootfs(options: *const u8) {
     let options = if options.is_null() {
         &[]
     } else {
-        // SAFETY: By the safety requirements it is a C string, with so many bytes before the NUL.
-        unsafe { core::slice::from_raw_parts(options, bindings::strlen(options.cast()) as usize) }
+        // SAFETY: By the safety requirements it is a C string.
+        let len = unsafe { bindings::strlen(options.cast()) };
+        // SAFETY: So many bytes come before its NUL, and nobody changes them.
+        unsafe { core::slice::from_raw_parts(options, len as usize) }
     };
 
     // SAFETY: By the safety requirements.
     report(init, unsafe { overmount(init, options) });
 }
 
-type Failure<'a> = (&'a CStr, Error); // What could not be done, and why.
+/// What could not be done, and why.
+type Failure<'a> = (&'a CStr, Error);
 
 /// Returns the type of the new root. What can fail comes first, and is undone by leaving early.
 ///
@@ -62,7 +64,8 @@ unsafe fn overmount<'a>(init: &'a InitContext, options: &[u8]) -> Result<&'a CSt
     };
 
     // From here on nobody can put anything into rootfs that would then be out of reach.
-    // SAFETY: rootfs is a tmpfs or a ramfs, and the rest is by the safety requirements.
+    // SAFETY: rootfs is a tmpfs or a ramfs. By the safety requirements nobody else opens it or
+    // makes files in it, and what is called below mounts on it without opening it.
     let immutable = unsafe { rootfs.make_immutable() }
         .map_err(|error| (init_c_str!(init, "rootfs is in use"), error))?;
     // rootfs itself has no relatime either.
@@ -70,13 +73,13 @@ unsafe fn overmount<'a>(init: &'a InitContext, options: &[u8]) -> Result<&'a CSt
     let source = init_c_str!(init, "rootfs");
     init_syscalls::mount(init, source, root, fs_type, flags, options)
         .map_err(|error| (init_c_str!(init, "cannot mount the new root"), error))?;
-    // Without one somebody has unmounted it again, and there is nothing to undo.
+    // It is there, as nobody else unmounts it; without it there would be nothing to undo.
     let new_root = rootfs
         .covering_mount()
         .ok_or((init_c_str!(init, "cannot enter the new root"), ENOENT))?;
 
     // The point of commitment: rootfs cannot be unmounted, so its successor must not be either.
-    // SAFETY: By the safety requirements.
+    // SAFETY: By the safety requirements nobody else changes its flags, and nothing here does.
     unsafe { new_root.set_locked() };
     new_root.enter(init);
     immutable.seal();

@@ -15,20 +15,21 @@ use core::marker::PhantomData;
 /// # Invariants
 ///
 /// As long as a reference to this type lives, the kernel's init memory is in place, and the current
-/// task is the one that made the reference, and shares its `fs_struct` with PID 1.
+/// task is the one that made the reference, may sleep, and shares its `fs_struct` with PID 1.
+// A pointer, so that it is neither `Send` nor `Sync`.
 pub struct InitContext(PhantomData<*mut ()>);
 
 impl InitContext {
-    /// Vouches that the current task runs boot code, and may sleep.
+    /// Vouches that the current task runs boot code.
     ///
     /// # Safety
     ///
     /// For the whole of `'a`
     ///
-    /// * PID 1 must run the caller, or wait for it, before it frees the kernel's init memory;
-    /// * the current task must share its `fs_struct` with PID 1.
-    ///
-    /// The `__init` functions of a module are not meant: their memory is another one.
+    /// * the kernel's init memory must stay in place: the current task must be PID 1, or PID 1 must
+    ///   wait for it;
+    /// * the current task must be able to sleep, and share its `fs_struct` with PID 1;
+    /// * the caller must be built in: a module's init memory is another one.
     #[inline(always)]
     pub unsafe fn assume<'a>() -> &'a Self {
         // INVARIANT: By the safety requirements.
@@ -46,6 +47,9 @@ impl InitContext {
 /// Makes a `&CStr` of a string literal, whose bytes are freed with init memory: it borrows from
 /// the [`InitContext`](crate::init_context::InitContext) that is given first.
 ///
+/// It is for code that is built in, and that is in an init section itself: modpost complains of
+/// others.
+///
 /// # Examples
 ///
 /// ```
@@ -59,13 +63,15 @@ impl InitContext {
 /// # use kernel::bindings::{system_state, system_states_SYSTEM_SCHEDULING};
 /// # // SAFETY: PID 1 writes it, and waits for KUnit; which can run this again, much later.
 /// # if unsafe { system_state } > system_states_SYSTEM_SCHEDULING { return; }
-/// // SAFETY: PID 1 waits for KUnit's kernel thread, which shares `init_fs` with it.
-/// let name = type_name(unsafe { InitContext::assume() });
-/// assert_eq!(name.as_bytes_with_nul(), b"tmpfs\0");
+/// # // SAFETY: PID 1 waits for KUnit's kernel thread, which shares `init_fs` with it.
+/// # let init = unsafe { InitContext::assume() };
+/// assert_eq!(type_name(init).as_bytes_with_nul(), b"tmpfs\0");
 /// ```
 #[macro_export]
 macro_rules! init_c_str {
     ($init:expr, $text:literal) => {{
+        #[cfg(MODULE)]
+        ::core::compile_error!("a module's init memory is not the kernel's");
         let init: &$crate::init_context::InitContext = $init;
         {
             const TEXT: &[u8] = $crate::c_str!($text).as_bytes_with_nul();

@@ -18,7 +18,8 @@ pub const MS_STRICTATIME: u32 = bindings::MS_STRICTATIME;
 
 /// Does what `mount(2)` does, by `init_mount()` in `fs/init.c`: without any of `MS_BIND`, `MS_MOVE`
 /// and the like in `flags`, mounts a new instance of `fs_type` on the directory `dir`. `source` is
-/// what `/proc/mounts` shows as the device, `options` are those of `fs_type`, separated by commas.
+/// what `/proc/mounts` shows as the device, `options` are those of `fs_type`, separated by commas,
+/// up to a NUL if there is one.
 ///
 /// # Errors
 ///
@@ -39,8 +40,9 @@ pub const MS_STRICTATIME: u32 = bindings::MS_STRICTATIME;
 /// # use kernel::bindings::{system_state, system_states_SYSTEM_SCHEDULING};
 /// # // SAFETY: PID 1 writes it, and waits for KUnit; which can run this again, much later.
 /// # if unsafe { system_state } > system_states_SYSTEM_SCHEDULING { return; }
-/// // SAFETY: PID 1 waits for KUnit's kernel thread, which shares `init_fs` with it.
-/// assert_eq!(mount_nosuchfs(unsafe { InitContext::assume() }), Err(ENODEV));
+/// # // SAFETY: PID 1 waits for KUnit's kernel thread, which shares `init_fs` with it.
+/// # let init = unsafe { InitContext::assume() };
+/// assert_eq!(mount_nosuchfs(init), Err(ENODEV));
 /// ```
 #[inline(always)]
 pub fn mount(
@@ -56,7 +58,7 @@ pub fn mount(
         return Err(E2BIG);
     }
     if !options.is_empty() {
-        // SAFETY: It takes any flags and orders.
+        // SAFETY: `GFP_KERNEL` may sleep, and by `_init` so may the current task.
         page = unsafe { bindings::alloc_pages(bindings::GFP_KERNEL | bindings::__GFP_ZERO, 0) };
         if page.is_null() {
             return Err(ENOMEM);
@@ -68,19 +70,20 @@ pub fn mount(
         unsafe { ptr::copy_nonoverlapping(options.as_ptr(), data, options.len()) };
     }
 
-    // SAFETY: The strings are NUL-terminated, `data` is null or a page, and `_init` proves that
-    // this `__init` function is still there, which keeps none of these.
+    // SAFETY: The strings are NUL-terminated, `data` is null or a page of our own with a NUL after
+    // the options, and `_init` proves that this `__init` function is still there. It keeps none of
+    // these.
     let result = unsafe {
         bindings::init_mount(
             source.as_char_ptr(),
             dir.as_char_ptr(),
             fs_type.as_char_ptr(),
-            flags as bindings::__kernel_ulong_t,
+            flags as bindings::__kernel_ulong_t, // As `unsigned long` is called in each version.
             data.cast(),
         )
     };
     if !page.is_null() {
-        // SAFETY: It is what was mapped last.
+        // SAFETY: It is what was mapped last: `init_mount()` has unmapped what it mapped.
         unsafe { bindings::kunmap_local(data.cast()) };
         // SAFETY: It was allocated above, and nobody uses it any more.
         unsafe { bindings::__free_pages(page, 0) };

@@ -22,7 +22,8 @@ use core::{
 ///
 /// # Invariants
 ///
-/// Holds a reference to the mount and one to the dentry, which is positive, and a directory's.
+/// Holds a reference to the mount and one to the dentry, which is on that mount, positive, and a
+/// directory's. It stays positive, as one that is used by others is only unhashed.
 ///
 /// # Examples
 ///
@@ -32,8 +33,8 @@ use core::{
 /// # use kernel::bindings::{system_state, system_states_SYSTEM_SCHEDULING};
 /// # // SAFETY: PID 1 writes it, and waits for KUnit; which can run this again, much later.
 /// # if unsafe { system_state } > system_states_SYSTEM_SCHEDULING { return Ok(()); }
-/// // SAFETY: PID 1 waits for KUnit's kernel thread, which shares `init_fs` with it.
-/// let init = unsafe { InitContext::assume() };
+/// # // SAFETY: PID 1 waits for KUnit's kernel thread, which shares `init_fs` with it.
+/// # let init = unsafe { InitContext::assume() };
 /// let root = Path::lookup_dir(init, c_str!("/"))?;
 /// assert!(root.covering_mount().is_none());
 /// # Ok::<(), Error>(())
@@ -42,7 +43,7 @@ pub struct Path(bindings::path);
 
 impl Path {
     /// Looks up the directory `name` by `kern_path()` in `fs/namei.c`, following symbolic links and
-    /// mounts, but not a mount on the root itself.
+    /// mounts. A name that is the root itself, such as `/`, gives what lies below a mount on it.
     ///
     /// # Errors
     ///
@@ -74,8 +75,8 @@ impl Path {
         let mut path = Self(self.0);
 
         // SAFETY: `path` is valid.
-        // INVARIANT: Its references go over to what replaces it: a mount, and its root, which is a
-        // directory as what it is mounted on.
+        // INVARIANT: It is left as it is, or both references are given up for those to a mount and
+        // its root, which is a directory as what it is mounted on.
         (unsafe { bindings::follow_down_one(&mut path.0) } != 0).then_some(path)
     }
 
@@ -87,20 +88,24 @@ impl Path {
     /// Nobody else may change the flags of this mount meanwhile; `mount_lock` is not taken.
     #[inline(always)]
     pub unsafe fn set_locked(&self) {
-        // SAFETY: The mount is valid, and others only read its flags, by `READ_ONCE()`, which is
-        // what volatile stands for here.
-        unsafe {
-            let flags = addr_of_mut!((*self.0.mnt).mnt_flags);
-            flags.write_volatile(flags.read_volatile() | bindings::MNT_LOCKED as i32);
-        }
+        // SAFETY: By the type invariants the mount is valid.
+        let flags = unsafe { addr_of_mut!((*self.0.mnt).mnt_flags) };
+        // SAFETY: By the safety requirements nobody else writes.
+        let value = unsafe { flags.read() } | bindings::MNT_LOCKED as i32;
+
+        // SAFETY: As above. Volatile, so that it is one store: who reads without `mount_lock` sees
+        // the old word or the new one, which differ by one bit.
+        unsafe { flags.write_volatile(value) };
     }
 
     /// Makes this path the root and working directory of the current task and of all tasks that
     /// share its `fs_struct`, PID 1 among them, by functions of `fs/fs_struct.c`.
     #[inline(always)]
     pub fn enter(&self, _init: &InitContext) {
-        // SAFETY: `current` is always valid.
-        let fs = unsafe { (*bindings::get_current()).fs };
+        // SAFETY: There is always a current task.
+        let current = unsafe { bindings::get_current() };
+        // SAFETY: It is valid.
+        let fs = unsafe { (*current).fs };
 
         // SAFETY: `_init` proves that `current` has an `fs_struct`, and the function takes
         // references of its own to the path, which is valid by the type invariants.
@@ -112,8 +117,11 @@ impl Path {
     /// Returns whether this path is on a tmpfs.
     #[inline(always)]
     pub fn is_tmpfs(&self) -> bool {
+        const MAGIC: bindings::__kernel_ulong_t =
+            bindings::TMPFS_MAGIC as bindings::__kernel_ulong_t;
+
         // SAFETY: By the type invariants, mount and superblock are valid.
-        unsafe { (*(*self.0.mnt).mnt_sb).s_magic as u32 == bindings::TMPFS_MAGIC }
+        unsafe { (*(*self.0.mnt).mnt_sb).s_magic == MAGIC }
     }
 
     /// Makes this directory, if it is empty, immutable until the result is dropped, by
@@ -136,7 +144,8 @@ impl Path {
         if unsafe { bindings::simple_empty(self.0.dentry) } == 0 {
             return Err(Error::from_errno(-(bindings::ENOTEMPTY as i32)));
         }
-        // SAFETY: The inode is valid and locked.
+        // SAFETY: The inode is valid and locked. Who changes flags without its lock changes others,
+        // by exchanging the word as a whole.
         if unsafe { (*inode.0).i_flags } & bindings::S_IMMUTABLE != 0 {
             return Err(EBUSY);
         }
@@ -165,7 +174,7 @@ struct LockedInode<'a>(*mut bindings::inode, PhantomData<&'a Path>);
 impl<'a> LockedInode<'a> {
     #[inline(always)]
     fn new(path: &'a Path) -> Self {
-        // SAFETY: By the type invariants of `Path` the dentry is valid, and positive.
+        // SAFETY: By the type invariants of `Path` the dentry is valid, and stays positive.
         let inode = unsafe { (*path.0.dentry).d_inode };
 
         // SAFETY: The inode is valid. This is what `inode_lock()` does.
@@ -193,15 +202,17 @@ pub struct ImmutableDir<'a>(&'a Path);
 
 impl ImmutableDir<'_> {
     /// Makes the directory empty and immutable for good, by `make_empty_dir_inode()` in
-    /// `fs/libfs.c`: it has no operation left but to be mounted on.
+    /// `fs/libfs.c`: it can be walked, read and mounted on, and has no operation left that changes
+    /// anything. Reading it leaves its times alone as well.
     #[inline(always)]
     pub fn seal(self) {
         let inode = LockedInode::new(self.0);
 
         // SAFETY: The inode is valid and locked. An operation that is taken away is made under the
         // lock, refused for an immutable directory, or ruled out by the type invariants. A path
-        // walk may set a bit of `i_opflags` meanwhile, which takes another lock: it is set again,
-        // or xattrs are still asked for, and refused as the directory is immutable.
+        // walk may set IOP_FASTPERM meanwhile, under another lock, and one of the two changes of
+        // `i_opflags` be lost. Without IOP_FASTPERM the next walk sets it again. With IOP_XATTR
+        // left, tmpfs is still asked for an xattr, and setting one is refused as it is immutable.
         unsafe { bindings::make_empty_dir_inode(inode.0) };
         // SAFETY: The inode is valid and locked.
         unsafe { bindings::inode_set_flags(inode.0, bindings::S_NOATIME, bindings::S_NOATIME) };

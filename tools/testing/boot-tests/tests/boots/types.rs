@@ -138,17 +138,22 @@ fn safe_code_can_do_no_harm() -> Outcome {
     if said.contains("error") {
         return Err(said.into());
     }
-    let program = |name: &str, text: &str| -> Result<String, Failed> {
+    let program = |name: &str, text: &str, more: &str| -> Result<String, Failed> {
         let source = dir.join(name).with_extension("rs");
         fs::write(&source, format!("{PRELUDE}{text}"))?;
-        compile(&dir, name, &source, &["--extern=kernel"])
+        compile(&dir, name, &source, &["--extern=kernel", more])
     };
-    let said = program("accepted", ACCEPTED)?;
+    let said = program("accepted", ACCEPTED, "--cfg=built_in")?;
     if !said.is_empty() {
         return Err(said.into());
     }
+    let string = "fn f(init: &InitContext) { init_c_str!(init, \"x\"); }";
+    let said = program("module", string, "--cfg=MODULE")?;
+    if !said.starts_with("error: a module's init memory is not the kernel's") {
+        return Err(format!("{said}\na module has a string in the kernel's init memory").into());
+    }
     for (n, (what, text, error)) in REFUSED.iter().enumerate() {
-        let said = program(&format!("refused{n}"), text)?;
+        let said = program(&format!("refused{n}"), text, "--cfg=built_in")?;
         let errors: Vec<&str> = said
             .lines()
             .filter(|line| line.starts_with("error") && !line.starts_with("error: aborting"))
