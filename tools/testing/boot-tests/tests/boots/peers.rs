@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suites that others wrote, in machines that differ in nothing but where the root is.
+
+use crate::{host, verdict::*, Case};
+use boot_tests::{project_dir, target, Archive, Machine};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    time::Duration,
+};
+
+/// Name, and what boots it besides.
+const MACHINES: [(&str, &str); 4] = [
+    ("the initramfs, stock", OFF),
+    ("the initramfs", ""),
+    (
+        "a disk, stock",
+        "root=/dev/vda rw init=/init empty_rootfs=0",
+    ),
+    ("a disk", "root=/dev/vda rw init=/init"),
+];
+
+/// A test, and what came of it.
+type Results = BTreeMap<String, String>;
+
+/// What the guest printed after `peer: `: the suite and the test, and a line of the test's TAP.
+fn results(console: &str) -> Results {
+    let parse = |line: &str| {
+        let (test, said) = line.strip_prefix("peer: ")?.split_once(": ")?;
+        let (result, rest) = match said.strip_prefix("not ok ") {
+            Some(rest) => ("fails", rest),
+            None => match said.strip_prefix("ok ") {
+                Some(rest) => ("passes", rest),
+                None => return Some((test.into(), said.strip_prefix("status ")?.into())),
+            },
+        };
+        let name = rest.trim_start_matches(|c: char| c.is_ascii_digit() || " -".contains(c));
+        match name.split_once("# SKIP") {
+            Some((name, _)) => Some((format!("{test}: {}", name.trim()), "is skipped".into())),
+            None => Some((format!("{test}: {}", name.trim()), result.into())),
+        }
+    };
+    console.lines().filter_map(parse).collect()
+}
+
+/// What differs, for each suite: the test, what comes of it on each of [`MACHINES`], and why.
+const DIFFERENCES: [(&str, [&str; 4], &str); 1] = [(
+    "statmount/statmount_test_ns: test listmount ns id",
+    ["fails", "passes", "passes", "fails"],
+    "listmount() of another mount namespace begins at what lies over rootfs: stock there is nothing, \
+     and with root= the tmpfs below the disk",
+)];
+
+/// The page that has the results.
+const PAGE: &str = "tools/testing/boot-tests/PEERS.md";
+
+/// Boots a suite on each machine; all must give the same but for [`DIFFERENCES`].
+fn agree(suite: &'static str, version: &str, list: &str) -> Outcome {
+    let mut machine = Machine::new("peers", "");
+    machine.kernel = "distro";
+    machine.memory = 1024;
+    machine.cpus = 2;
+    machine.deadline = Duration::from_secs(3000);
+    let initrd = host::archive(
+        &format!("peers.{suite}"),
+        Archive::of(list).after(target().base()),
+    )?;
+    let disk = host::make(
+        &format!("peers.{suite}.disk"),
+        &format!(
+            "d=$1.d; rm -rf $d $1; mkdir -p $d/dev
+             (cd $d; cpio -idu --quiet --nonmatching 'dev/*' <{})
+             truncate -s 900M $1; mke2fs -q -t ext4 -d $d $1; rm -rf $d",
+            initrd.display()
+        ),
+    )?;
+    let mut all: Vec<Results> = Vec::new();
+    for (name, params) in MACHINES {
+        let mut machine = machine.clone();
+        machine.params = params.into();
+        match params.contains("root=/") {
+            true => (machine.initrd, machine.disk) = (None, Some(disk.clone())),
+            false => machine.initrd = Some(initrd.clone()),
+        }
+        let console = machine.boot()?;
+        let results = results(&console);
+        if !has(&console, "SCENARIO-END peers") || results.is_empty() {
+            return Err(format!(
+                "{console}\n{suite} did not end on {name}\n{}",
+                machine.again()
+            )
+            .into());
+        }
+        all.push(results);
+    }
+    record(suite, version, &all)?;
+    let tests: BTreeSet<&String> = all.iter().flat_map(|results| results.keys()).collect();
+    let mut unexpected = String::new();
+    for test in tests {
+        let seen: Vec<&str> = all
+            .iter()
+            .map(|results| results.get(test).map_or("is not there", String::as_str))
+            .collect();
+        let expected = DIFFERENCES.iter().find(|(name, ..)| name == test);
+        let same = seen.iter().all(|result| *result == seen[0]);
+        if !expected.map_or(same, |(_, each, _)| seen == each) {
+            unexpected += &format!("{test}: {}\n", seen.join(", "));
+        }
+    }
+    match unexpected.is_empty() {
+        true => Ok(()),
+        false => Err(format!(
+            "{unexpected}on {}",
+            MACHINES.map(|(name, _)| name).join(", ")
+        )
+        .into()),
+    }
+}
+
+/// Writes the suite's row of the page with `UPDATE=1`.
+fn record(suite: &str, version: &str, all: &[Results]) -> Outcome {
+    if env::var_os("UPDATE").is_none() {
+        return Ok(());
+    }
+    let file = project_dir().join(PAGE);
+    let page = fs::read_to_string(&file)?;
+    let passed = |results: &Results| {
+        let passes = |result: &&String| ["passes", "0"].contains(&result.as_str());
+        results.values().filter(passes).count().to_string()
+    };
+    let row = format!(
+        "| {suite} | {version} | {} | {} |",
+        all[0].len(),
+        all.iter().map(passed).collect::<Vec<_>>().join(" | ")
+    );
+    let own = format!("| {suite} |");
+    let mut lines: Vec<&str> = page
+        .lines()
+        .filter(|line| !line.starts_with(&own))
+        .collect();
+    let end = lines
+        .iter()
+        .rposition(|line| line.starts_with('|'))
+        .unwrap_or(0);
+    lines.insert(end + 1, &row);
+    fs::write(file, lines.join("\n") + "\n")?;
+    Ok(())
+}
+
+/// The kernel's own, of the tree that is tested, but for those that measure time, which an emulator has too
+/// little of. openat2's sanitizers would want a dynamic program.
+fn kernel_selftests() -> Outcome {
+    let script = r#"list=$1; make -s -C linux O=$PWD/headers headers >&2
+        { echo 'dir /peers 755 0 0'; echo 'dir /mnt 755 0 0'; echo 'slink /bin/sh busybox 777 0 0'; } >$list
+        for t in cgroup clone3 filesystems filesystems/statmount landlock mount mount_setattr \
+                move_mount_set_group nsfs openat2 pidfd proc; do
+            d=$list.d/$t; mkdir -p $d; set --
+            case $t in
+            cgroup) set -- TEST_GEN_FILES= 'TEST_GEN_PROGS=test_core test_kill test_pids' ;;
+            filesystems) set -- TEST_GEN_PROGS_EXTENDED= ;;
+            openat2) set -- 'TEST_GEN_PROGS=openat2_test resolve_test' 'CFLAGS=-O2 -static' ;;
+            esac
+            make -s -C linux/tools/testing/selftests/$t OUTPUT=$d LDFLAGS=-static \
+                KHDR_INCLUDES="-isystem $PWD/headers/usr/include" "$@" >$d.log 2>&1 || { cat $d.log >&2; exit 1; }
+            echo "dir /peers/${t##*/} 755 0 0" >>$list
+            find $d -maxdepth 1 -type f -perm -1 -printf "file /peers/${t##*/}/%f $d/%f 755 0 0\n" >>$list
+        done"#;
+    let list = fs::read_to_string(host::make("peers.kernel.list", script)?)?;
+    agree("kernel selftests", &crate::release(), &list)
+}
+
+pub fn cases() -> Vec<Case> {
+    vec![Case::new(
+        "kernel_selftests",
+        "the kernel's own selftests of mounts, namespaces, clone3, pidfd, /proc, cgroups and Landlock give on the initramfs what they give on a disk",
+        kernel_selftests,
+    )
+    .needs(["kernel distro", "setup cpio e2fsprogs libcap-dev"])
+    .x86_only("the same code, in hours of emulation")]
+}
