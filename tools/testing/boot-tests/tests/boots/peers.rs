@@ -4,6 +4,7 @@
 
 use crate::{host, verdict::*, Case};
 use boot_tests::{project_dir, target, Archive, Machine};
+use libtest_mimic::Failed;
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
@@ -36,10 +37,11 @@ fn results(console: &str) -> Results {
             },
         };
         let name = rest.trim_start_matches(|c: char| c.is_ascii_digit() || " -".contains(c));
-        match name.split_once("# SKIP") {
-            Some((name, _)) => Some((format!("{test}: {}", name.trim()), "is skipped".into())),
-            None => Some((format!("{test}: {}", name.trim()), result.into())),
-        }
+        let (name, result) = match name.split_once('#') {
+            Some((name, why)) if why.trim_start().starts_with("SKIP") => (name, "is skipped"),
+            _ => (name, result),
+        };
+        Some((format!("{test}: {}", name.trim()), result.into()))
     };
     console.lines().filter_map(parse).collect()
 }
@@ -64,7 +66,7 @@ fn agree(suite: &'static str, version: &str, list: &str) -> Outcome {
     machine.deadline = Duration::from_secs(3000);
     let initrd = host::archive(
         &format!("peers.{suite}"),
-        Archive::of(list).after(target().base()),
+        Archive::of(list).after(target().out.join("peers.cpio")),
     )?;
     let disk = host::make(
         &format!("peers.{suite}.disk"),
@@ -152,7 +154,7 @@ fn record(suite: &str, version: &str, all: &[Results]) -> Outcome {
 /// little of. openat2's sanitizers would want a dynamic program.
 fn kernel_selftests() -> Outcome {
     let script = r#"list=$1; make -s -C linux O=$PWD/headers headers >&2
-        { echo 'dir /peers 755 0 0'; echo 'dir /mnt 755 0 0'; echo 'slink /bin/sh busybox 777 0 0'; } >$list
+        echo 'dir /peers 755 0 0' >$list
         for t in cgroup clone3 filesystems filesystems/statmount landlock mount mount_setattr \
                 move_mount_set_group nsfs openat2 pidfd proc; do
             d=$list.d/$t; mkdir -p $d; set --
@@ -170,12 +172,75 @@ fn kernel_selftests() -> Outcome {
     agree("kernel selftests", &crate::release(), &list)
 }
 
+/// What a Debian source package calls its version.
+fn version_of(package: &str) -> Result<String, Failed> {
+    let dir = project_dir().join("build/sources").join(package);
+    let names = fs::read_dir(dir)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let version = |name: String| {
+        let version = name.strip_suffix(".dsc")?.split_once('_')?.1;
+        Some(version.into())
+    };
+    let version = names.filter_map(version).next();
+    Ok(version.ok_or(format!("no version of {package}"))?)
+}
+
+/// crun's own, in Python, with the program that they run in their containers.
+fn crun() -> Outcome {
+    // Not each system has its programs in /bin.
+    let script = r#"list=$1; s=$PWD/sources/crun/tests; mkdir -p $list.d; : >$list.d/config.h
+        gcc -static -O2 -I $list.d -o $list.d/init $s/init.c
+        { echo 'dir /peers 755 0 0'; echo 'dir /peers/crun 755 0 0'
+          echo "file /peers.init $list.d/init 755 0 0"
+          echo "file /peers/crun/tests_utils.py $s/tests_utils.py 644 0 0"
+          for f in $s/test_*.py; do
+              sed '1s|#!/bin/env|#!/usr/bin/env|' $f >$list.d/${f##*/}
+              echo "file /peers/crun/${f##*/} $list.d/${f##*/} 755 0 0"
+          done; } >$list"#;
+    let list = fs::read_to_string(host::make("peers.crun.list", script)?)?;
+    agree("crun", &version_of("crun")?, &list)
+}
+
+/// bubblewrap's own, in shell.
+fn bubblewrap() -> Outcome {
+    let script = r#"list=$1; s=$PWD/sources/bubblewrap/tests; mkdir -p $list.d
+        gcc -static -O2 -o $list.d/try-syscall $s/try-syscall.c
+        { echo 'dir /peers 755 0 0'; echo 'dir /peers/bubblewrap 755 0 0'
+          echo "file /peers/bubblewrap/try-syscall $list.d/try-syscall 644 0 0"
+          for f in $s/libtest*.sh; do echo "file /peers/bubblewrap/${f##*/} $f 644 0 0"; done
+          for f in $s/test-*.sh $s/test-*.py; do echo "file /peers/bubblewrap/${f##*/} $f 755 0 0"; done; } >$list"#;
+    let list = fs::read_to_string(host::make("peers.bubblewrap.list", script)?)?;
+    agree("bubblewrap", &version_of("bubblewrap")?, &list)
+}
+
 pub fn cases() -> Vec<Case> {
-    vec![Case::new(
-        "kernel_selftests",
-        "the kernel's own selftests of mounts, namespaces, clone3, pidfd, /proc, cgroups and Landlock give on the initramfs what they give on a disk",
-        kernel_selftests,
-    )
-    .needs(["kernel distro", "setup cpio e2fsprogs libcap-dev"])
-    .x86_only("the same code, in hours of emulation")]
+    let case = |name, shows, run: fn() -> Outcome, needs: &str| {
+        Case::new(name, shows, run)
+            .needs([
+                "kernel distro",
+                "initramfs peers",
+                "setup cpio e2fsprogs libcap-dev",
+            ])
+            .needs((!needs.is_empty()).then_some(needs))
+            .x86_only("the same code, in hours of emulation")
+    };
+    vec![
+        case(
+            "kernel_selftests",
+            "the kernel's own selftests of mounts, namespaces, clone3, pidfd, /proc, cgroups and Landlock give on the initramfs what they give on a disk",
+            kernel_selftests,
+            "",
+        ),
+        case(
+            "crun_tests",
+            "so do crun's own tests, most of which fail on a stock initramfs",
+            crun,
+            "sources crun",
+        ),
+        case(
+            "bubblewrap_tests",
+            "so do bubblewrap's",
+            bubblewrap,
+            "sources bubblewrap",
+        ),
+    ]
 }
