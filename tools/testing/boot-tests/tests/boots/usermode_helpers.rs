@@ -41,7 +41,7 @@ fn held_at(place: &str) -> Outcome {
         "thbreak populate_rootfs\ncontinue\nthbreak {place}\ncontinue\n\
          set $place = $pc\nset $was = *(short *)$pc\n\
          # A jump to itself.\nset *(short *)$pc = (short)0xfeeb\n\
-         hbreak tick_do_update_jiffies64\nignore $bpnum 300\ncontinue\n\
+         hbreak update_process_times\nignore $bpnum 300\ncontinue\n\
          printf \"disabled: %d\\n\", *(int *)&usermodehelper_disabled\n\
          set *(short *)$place = $was"
     );
