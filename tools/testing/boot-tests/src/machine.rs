@@ -112,7 +112,8 @@ impl Machine {
             "-m".into(),
             self.memory.to_string(),
             "-smp".into(),
-            self.cpus.to_string(),
+            // Without ACPI a kernel sees the first core of each socket alone.
+            format!("{0},sockets={0}", self.cpus),
             "-kernel".into(),
             image,
         ]);

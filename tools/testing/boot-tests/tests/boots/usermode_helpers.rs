@@ -12,9 +12,7 @@ fn preemption_makes_no_difference() -> Outcome {
             let mut machine = Machine::new("modules", &format!("preempt={preempt}"));
             machine.cpus = cpus;
             let mode = format!("Dynamic Preempt: {preempt}");
-            let plural = if cpus == 1 { "" } else { "s" };
-            let up = format!("smp: Brought up 1 node, {cpus} CPU{plural}");
-            both(&machine, &["modprobe: ok", &mode, &up])?;
+            both(&machine, &["modprobe: ok", &mode, "smp: Brought up *"])?;
         }
     }
     Ok(())

@@ -123,6 +123,12 @@ pub fn check(machine: &Machine, console: &str, expected: &[&str]) -> Outcome {
             return Err(format!("{console}\nnot on the console: {text}\n{again}").into());
         }
     }
+    // Where the kernel tells how many CPUs it has.
+    let plural = if machine.cpus == 1 { "" } else { "s" };
+    let all = format!("smp: Brought up 1 node, {} CPU{plural}", machine.cpus);
+    if has(console, "smp: Brought up *") && !has(console, &all) {
+        return Err(format!("{console}\nnot on the console: {all}").into());
+    }
     match splat(console) {
         Some(line) => Err(format!("{console}\nthe kernel complains: {line}").into()),
         None => Ok(()),
