@@ -493,24 +493,6 @@ landlock() {
 	done
 }
 
-# Suites that others wrote, in /peers: each line of a test's TAP after its name, and its exit status.
-peers() {
-	cgroups
-	busybox mkdir -p /dev/pts /dev/shm /mnt /var/tmp
-	busybox mount -t devpts devpts /dev/pts
-	export HOME=/root OCI_RUNTIME=/usr/bin/crun INIT=/peers.init
-	for dir in /peers/*; do
-		cd "$dir" || continue
-		for test in *; do
-			[ -x "$test" ] || continue
-			busybox timeout -s KILL 300 "./$test" >/tmp/log 2>&1
-			status=$?
-			busybox sed -n "s|^\(not \)\{0,1\}ok |peer: ${dir##*/}/$test: &|p" /tmp/log
-			echo "peer: ${dir##*/}/$test: status $status"
-		done
-	done
-}
-
 # The same kernel and archive three times more.
 kexecs() {
 	facts
