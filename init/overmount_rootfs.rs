@@ -99,7 +99,7 @@ fn report(init: &InitContext, outcome: Result<&CStr, Failure<'_>>) {
             unsafe { bindings::_printk(fmt.as_char_ptr(), fs_type.as_char_ptr()) };
         }
         Err((step, error)) => {
-            let fmt = init_c_str!(init, "\x014empty_rootfs: off, %s: error %d\n");
+            let fmt = init_c_str!(init, "\x013empty_rootfs: off, %s: error %d\n");
             // SAFETY: The format takes a C string and an integer, and gets them.
             unsafe { bindings::_printk(fmt.as_char_ptr(), step.as_char_ptr(), error.to_errno()) };
         }
