@@ -15,7 +15,7 @@ use kernel::{
 /// Mounts a new root over rootfs, enters it and seals rootfs. `options` are the mount options of
 /// the new root, or null.
 ///
-/// On failure one warning tells the step and the error, everything is as it was before, and the
+/// On failure one line tells the step and the error, everything is as it was before, and the
 /// initramfs can be unpacked into rootfs.
 ///
 /// # Safety
@@ -87,7 +87,7 @@ unsafe fn overmount<'a>(init: &'a InitContext, options: &[u8]) -> Result<&'a CSt
 }
 
 /// Tells the outcome in one line, by formats that are freed after boot; those of `pr_info!` and
-/// `pr_warn!` would stay, with up to 170 bytes.
+/// `pr_err!` would stay, with up to 170 bytes.
 #[inline(always)]
 #[cfg_attr(not(CONFIG_PRINTK), allow(unused_variables))]
 fn report(init: &InitContext, outcome: Result<&CStr, Failure<'_>>) {
