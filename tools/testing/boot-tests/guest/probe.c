@@ -20,6 +20,10 @@
 #include <unistd.h>
 #include "bottom.h"
 
+#ifndef MOVE_MOUNT_BENEATH /* glibc 2.37 */
+#define MOVE_MOUNT_BENEATH 0x200
+#endif
+
 static void report(const char *what, long result)
 {
 	printf("%s: %s\n", what, result < 0 ? strerrorname_np(errno) : "ok");
@@ -138,6 +142,24 @@ static void bottom(void)
 	report("remount", mount(NULL, "/", NULL, MS_REMOUNT, NULL));
 }
 
+/* Puts a mount beneath another one, from a root that is neither. */
+static void beneath(const char *where)
+{
+	int to = open(where, O_PATH);
+	int fs = fsopen("tmpfs", 0);
+	int from;
+
+	fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+	from = fsmount(fs, 0, 0);
+	if (to < 0 || from < 0 || chroot("/sys")) {
+		perror("beneath");
+		return;
+	}
+	printf("beneath ");
+	report(where, move_mount(from, "", to, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH |
+						    MOVE_MOUNT_BENEATH));
+}
+
 /* As PID 1. */
 static void count(void)
 {
@@ -209,6 +231,8 @@ int main(int argc, char **argv)
 		pivot("tmpfs", 1, 0);
 	else if (argc > 1 && !strcmp(argv[1], "bottom"))
 		bottom();
+	else if (argc > 2 && !strcmp(argv[1], "beneath"))
+		beneath(argv[2]);
 	else if (strstr(argv[0], "tsc"))
 		count();
 	else if (strstr(argv[0], "ready"))

@@ -299,6 +299,11 @@ pivot_by_hand_on_ramfs() { facts; exec /probe pivot ramfs; }
 
 bottom() { /probe bottom; }
 
+beneath() {
+	/probe beneath /proc
+	/probe beneath /
+}
+
 # How many uevent helpers have run, once no more do.
 helpers() {
 	before=none

@@ -187,6 +187,23 @@ fn root_on_a_disk_boots() -> Outcome {
     both(&machine, &from_disk)
 }
 
+/// A known difference: what lies on the lowest mount of all has its place, and that is another mount now.
+fn mounts_go_beneath_what_lies_on_the_new_root() -> Outcome {
+    let initramfs = Machine::new("beneath", "");
+    let mut disk = Machine::new("beneath", "root=/dev/vda rw");
+    disk.initrd = None;
+    disk.disk = Some(image("beneath.ext4", &format!("cp probe $d/; {EXT4}"))?);
+    for (mut machine, proc_on_stock, root) in [(initramfs, "EINVAL", "EINVAL"), (disk, "ok", "ok")]
+    {
+        let root = format!("beneath /: {root}");
+        expect(&machine, &["beneath /proc: ok", &root])?;
+        machine.params += " empty_rootfs=0";
+        let proc = format!("beneath /proc: {proc_on_stock}");
+        expect(&machine, &[&proc, "beneath /: EINVAL"])?;
+    }
+    Ok(())
+}
+
 /// Without an initramfs.
 fn boots_from(disk: PathBuf, params: &str, expected: &[&str]) -> Outcome {
     let mut machine = Machine::new("facts", params);
@@ -374,6 +391,14 @@ pub fn cases() -> Vec<Case> {
             "root_on_a_disk_boots",
             "root=/dev/vda boots from ext4, with an initramfs and without",
             root_on_a_disk_boots,
+        )
+        .needs(["setup e2fsprogs"])
+        .quick()
+        .machine_only("the disk is QEMU's"),
+        Case::new(
+            "mounts_go_beneath_what_lies_on_the_new_root",
+            "a mount can be put beneath the disk of root=, and beneath /proc in an initramfs, by MOVE_MOUNT_BENEATH; a stock boot refuses both",
+            mounts_go_beneath_what_lies_on_the_new_root,
         )
         .needs(["setup e2fsprogs"])
         .quick()

@@ -52,13 +52,13 @@ fn read_calls() -> Result<Vec<Call>, Box<dyn Error>> {
 }
 
 /// Each call of `function` in `overmount_rootfs()` returns `value`, one at a time, and the boot is the
-/// stock one with a warning. Tells which calls were made: the compiler may have made two of one.
+/// stock one with a message. Tells which calls were made: the compiler may have made two of one.
 fn fails(
     cpus: u32,
     function: &str,
     value: i32,
     params: &str,
-    warning: &str,
+    message: &str,
 ) -> Result<BTreeSet<String>, Failed> {
     let mut machine = Machine::new("facts", params);
     machine.cpus = cpus;
@@ -78,7 +78,7 @@ fn fails(
             continue;
         }
         check(&machine, &console, &STOCK)?;
-        warned_once(&machine, &console, warning)?;
+        told_once(&machine, &console, message)?;
         made.insert(place.clone());
         count(1);
     }
@@ -102,9 +102,9 @@ fn every_error_falls_back_to_rootfs() -> Outcome {
             ("init_mount", -12, -12, fs_type, mount),
             ("init_mount", -22, -22, options, mount),
         ] {
-            let warning = format!("empty_rootfs: off, {step}: error {error}");
+            let message = format!("empty_rootfs: off, {step}: error {error}");
             for cpus in [1, 2] {
-                made.append(&mut fails(cpus, function, value, params, &warning)?);
+                made.append(&mut fails(cpus, function, value, params, &message)?);
             }
         }
     }
@@ -138,16 +138,17 @@ fn call_at(place: &str, function: &str, text: &str, value: u32) -> String {
 }
 
 /// `function(text, value)`, called at `place`, keeps the new root from coming about: the boot is
-/// the stock one, with a warning.
-fn prevented(place: &str, function: &str, text: &str, value: u32, warning: &str) -> Outcome {
-    let machine = Machine::new("facts", "");
+/// the stock one, with a message.
+fn prevented(place: &str, function: &str, text: &str, value: u32, message: &str) -> Outcome {
+    // So the console shows errors, and no warnings.
+    let machine = Machine::new("facts", "quiet");
     let script = call_at(place, function, text, value);
     let (console, gdb) = machine.boot_with_gdb(&script)?;
     if fact(&gdb, "called") != Some("0") {
         return Err(format!("{function}() was not called:\n{gdb}").into());
     }
     check(&machine, &console, &STOCK)?;
-    warned_once(&machine, &console, warning)
+    told_once(&machine, &console, message)
 }
 
 /// The copy of initramfs_options= that rootfs gets cannot be made. The new root gets them all the same;
@@ -183,8 +184,8 @@ fn immutable_rootfs_stays_immutable() -> Outcome {
         return Err(format!("{console}\n{gdb}\nrootfs is not immutable any more").into());
     }
     check(&machine, &console, &STOCK)?;
-    let warning = "empty_rootfs: off, rootfs is in use: error -16";
-    warned_once(&machine, &console, warning)
+    let message = "empty_rootfs: off, rootfs is in use: error -16";
+    told_once(&machine, &console, message)
 }
 
 /// From the look whether rootfs is empty on nobody can put anything there.
@@ -245,9 +246,9 @@ fn every_call_is_accounted_for() -> Outcome {
 
 pub fn cases() -> Vec<Case> {
     vec![
-        Case::new("failed_mount_falls_back_to_rootfs", "the mount fails: the boot is the stock one, with one warning and no mount left over", || {
-            let warning = "empty_rootfs: off, cannot mount the new root: error -12";
-            fails(1, "init_mount", -12, "", warning).map(|_| ())
+        Case::new("failed_mount_falls_back_to_rootfs", "the mount fails: the boot is the stock one, with one message and no mount left over", || {
+            let message = "empty_rootfs: off, cannot mount the new root: error -12";
+            fails(1, "init_mount", -12, "", message).map(|_| ())
         })
         .quick()
         .machine_only("gdb takes part by way of the emulator")
@@ -261,13 +262,13 @@ pub fn cases() -> Vec<Case> {
         .counting("errors of calls, each survived")
         .with_gdb(),
         Case::new("something_in_rootfs_falls_back_to_rootfs", "rootfs is not empty: the same", || {
-            let warning = "empty_rootfs: off, rootfs is in use: error -39";
+            let message = "empty_rootfs: off, rootfs is in use: error -39";
             prevented(
                 "overmount_rootfs",
                 "init_mkdir",
                 "/leftover",
                 0o755,
-                warning,
+                message,
             )
         }).x86_only("a call is put in by x86_64's registers")
         .with_gdb(),
@@ -275,8 +276,8 @@ pub fn cases() -> Vec<Case> {
             "mount_that_is_gone_again_falls_back_to_rootfs",
             "the new root is unmounted before it is entered: the same",
             || {
-                let warning = "empty_rootfs: off, cannot enter the new root: error -2";
-                prevented("follow_down_one", "init_umount", "/..", 2, warning)
+                let message = "empty_rootfs: off, cannot enter the new root: error -2";
+                prevented("follow_down_one", "init_umount", "/..", 2, message)
             },
         ).x86_only("a call is put in by x86_64's registers")
         .with_gdb(),

@@ -135,9 +135,9 @@ pub fn check(machine: &Machine, console: &str, expected: &[&str]) -> Outcome {
     }
 }
 
-/// The feature's warnings must be this one, once.
-pub fn warned_once(machine: &Machine, console: &str, warning: &str) -> Outcome {
-    check(machine, console, &[warning])?;
+/// The feature's messages must be this one, once.
+pub fn told_once(machine: &Machine, console: &str, message: &str) -> Outcome {
+    check(machine, console, &[message])?;
     match lines(console, "empty_rootfs: *") {
         1 => Ok(()),
         n => Err(format!("{console}\n{n} messages, not one").into()),
