@@ -82,8 +82,12 @@ vng: kernel
 randconfigs: export N ?= 50
 randconfigs: setup tree
 	@scripts/randconfigs
-docs series: tree
-	@scripts/$@
+docs: tree
+	@scripts/docs
+author:
+	@scripts/series check
+series: author tree
+	@scripts/series
 series-7:
 	@scripts/series 7
 check-series: kernel
@@ -102,4 +106,4 @@ clean:
 	rm -rf build
 
 .NOTPARALLEL:
-.PHONY: help test-all test-arches clean $(commands)
+.PHONY: help test-all test-arches author clean $(commands)
