@@ -22,8 +22,8 @@ use kernel::{
 ///
 /// * The caller must be PID 1, before it frees init memory, and be able to sleep.
 /// * `/` must be rootfs, and nothing may be mounted on it.
-/// * Nobody may meanwhile open `/`, ask for its flags, make files without a name in it, or change
-///   the flags of a mount on it.
+/// * Nobody may meanwhile open `/`, ask for its flags or set them, make files without a name in it,
+///   or change the flags of a mount on it.
 /// * `options` must be null or a C string that nobody changes meanwhile.
 // Not by #[export], which Linux 6.12 does not have.
 #[no_mangle]
@@ -34,9 +34,10 @@ pub unsafe extern "C" fn overmount_rootfs(options: *const u8) {
     let options = if options.is_null() {
         &[]
     } else {
+        // Not by `CStr::as_bytes()`, whose check of bounds would leave 66 bytes in memory.
         // SAFETY: By the safety requirements it is a C string.
         let len = unsafe { bindings::strlen(options.cast()) };
-        // SAFETY: So many bytes come before its NUL, and nobody changes them.
+        // SAFETY: So many bytes come before its NUL, and nobody changes them until this returns.
         unsafe { core::slice::from_raw_parts(options, len as usize) }
     };
 
@@ -64,8 +65,9 @@ unsafe fn overmount<'a>(init: &'a InitContext, options: &[u8]) -> Result<&'a CSt
     };
 
     // From here on nobody can put anything into rootfs that would then be out of reach.
-    // SAFETY: rootfs is a tmpfs or a ramfs. By the safety requirements nobody else opens it or
-    // makes files in it, and what is called below mounts on it without opening it.
+    // SAFETY: rootfs is a tmpfs or a ramfs. By the safety requirements nobody else opens it, makes
+    // files in it, or asks for its flags or sets them, and what is called below mounts on it
+    // without doing any of that.
     let immutable = unsafe { rootfs.make_immutable() }
         .map_err(|error| (init_c_str!(init, "rootfs is in use"), error))?;
     // rootfs itself has no relatime either.

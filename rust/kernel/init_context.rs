@@ -15,7 +15,8 @@ use core::marker::PhantomData;
 /// # Invariants
 ///
 /// As long as a reference to this type lives, the kernel's init memory is in place, and the current
-/// task is the one that made the reference, may sleep, and shares its `fs_struct` with PID 1.
+/// task is the one that made the reference, and is not exiting: it has an `nsproxy`, and an
+/// `fs_struct` that it shares with PID 1.
 // A pointer, so that it is neither `Send` nor `Sync`.
 pub struct InitContext(PhantomData<*mut ()>);
 
@@ -28,7 +29,7 @@ impl InitContext {
     ///
     /// * the kernel's init memory must stay in place: the current task must be PID 1, or PID 1 must
     ///   wait for it;
-    /// * the current task must be able to sleep, and share its `fs_struct` with PID 1;
+    /// * the current task must share its `fs_struct` with PID 1, and not be exiting;
     /// * the caller must be built in: a module's init memory is another one.
     #[inline(always)]
     pub unsafe fn assume<'a>() -> &'a Self {

@@ -13,13 +13,14 @@ use crate::{
 };
 use core::ptr;
 
-/// Mount flag: update access times on every access, as a mount made by the kernel itself does.
+/// Mount flag: update access times on every access. Without it a mount has `relatime`; rootfs,
+/// which is not made by `mount(2)`, has not.
 pub const MS_STRICTATIME: u32 = bindings::MS_STRICTATIME;
 
 /// Does what `mount(2)` does, by `init_mount()` in `fs/init.c`: without any of `MS_BIND`, `MS_MOVE`
 /// and the like in `flags`, mounts a new instance of `fs_type` on the directory `dir`. `source` is
 /// what `/proc/mounts` shows as the device, `options` are those of `fs_type`, separated by commas,
-/// up to a NUL if there is one.
+/// up to a NUL if there is one. May sleep.
 ///
 /// # Errors
 ///
@@ -58,12 +59,13 @@ pub fn mount(
         return Err(E2BIG);
     }
     if !options.is_empty() {
-        // SAFETY: `GFP_KERNEL` may sleep, and by `_init` so may the current task.
+        // SAFETY: Any flags and order may be given.
         page = unsafe { bindings::alloc_pages(bindings::GFP_KERNEL | bindings::__GFP_ZERO, 0) };
         if page.is_null() {
             return Err(ENOMEM);
         }
-        // `path_mount()` wants a page of its own, as parsing takes the options apart.
+        // `path_mount()` wants a whole page of its own: it writes to the last byte, and parsing
+        // takes the options apart.
         // SAFETY: The page was allocated just now.
         data = unsafe { bindings::kmap_local_page(page) }.cast();
         // SAFETY: The page is nobody else's, and longer than the options.
@@ -71,8 +73,8 @@ pub fn mount(
     }
 
     // SAFETY: The strings are NUL-terminated, `data` is null or a page of our own with a NUL after
-    // the options, and `_init` proves that this `__init` function is still there. It keeps none of
-    // these.
+    // the options, and `_init` proves that this `__init` function is still there and that the
+    // current task has an `fs_struct` and an `nsproxy`. It keeps none of these.
     let result = unsafe {
         bindings::init_mount(
             source.as_char_ptr(),

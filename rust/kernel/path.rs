@@ -15,8 +15,10 @@ use crate::{
 use core::{
     marker::PhantomData,
     mem::MaybeUninit,
-    ptr::addr_of_mut, //
+    ptr::{addr_of, addr_of_mut}, //
 };
+
+// Each function here is inlined, so that it is in its caller's init section; modpost looks.
 
 /// A directory in the mount tree.
 ///
@@ -44,6 +46,7 @@ pub struct Path(bindings::path);
 impl Path {
     /// Looks up the directory `name` by `kern_path()` in `fs/namei.c`, following symbolic links and
     /// mounts. A name that is the root itself, such as `/`, gives what lies below a mount on it.
+    /// May sleep.
     ///
     /// # Errors
     ///
@@ -52,7 +55,8 @@ impl Path {
     pub fn lookup_dir(_init: &InitContext, name: &CStr) -> Result<Self> {
         let mut path = MaybeUninit::uninit();
 
-        // SAFETY: `name` and `path` are valid, and `_init` proves that there is an `fs_struct`.
+        // SAFETY: `name` and `path` are valid, and `_init` proves that the current task has an
+        // `fs_struct` and an `nsproxy`.
         to_result(unsafe {
             bindings::kern_path(
                 name.as_char_ptr(),
@@ -65,8 +69,8 @@ impl Path {
         Ok(Self(unsafe { path.assume_init() }))
     }
 
-    /// Returns the root of the mount that covers this path, if there is one, by
-    /// `follow_down_one()` in `fs/namei.c`, as a path walk does. Needs no memory.
+    /// Returns the root of the mount on this path, if there is one, by `follow_down_one()` in
+    /// `fs/namei.c`: of several, one on the other, the lowest. Needs no memory, and may sleep.
     #[inline(always)]
     pub fn covering_mount(&self) -> Option<Self> {
         // SAFETY: By the type invariants, `self.0` is valid.
@@ -80,8 +84,9 @@ impl Path {
         (unsafe { bindings::follow_down_one(&mut path.0) } != 0).then_some(path)
     }
 
-    /// Locks the mount of this path in its place, by `MNT_LOCKED` of `include/linux/mount.h`: it
-    /// can be neither unmounted nor moved, and `pivot_root(2)` hands the lock on to the next root.
+    /// Locks the mount of this path in its place, by `MNT_LOCKED` of `include/linux/mount.h`: alone
+    /// it can be neither unmounted nor moved. `pivot_root(2)` hands the lock of a root on to the
+    /// next.
     ///
     /// # Safety
     ///
@@ -114,7 +119,7 @@ impl Path {
         unsafe { bindings::set_fs_root(fs, &self.0) };
     }
 
-    /// Returns whether this path is on a tmpfs.
+    /// Returns whether this path is on a tmpfs, or on a devtmpfs that is one.
     #[inline(always)]
     pub fn is_tmpfs(&self) -> bool {
         const MAGIC: bindings::__kernel_ulong_t =
@@ -125,7 +130,8 @@ impl Path {
     }
 
     /// Makes this directory, if it is empty, immutable until the result is dropped, by
-    /// `simple_empty()` in `fs/libfs.c` and `inode_set_flags()` in `fs/inode.c`.
+    /// `simple_empty()` in `fs/libfs.c` and `inode_set_flags()` in `fs/inode.c`. May sleep, and so
+    /// may dropping the result.
     ///
     /// # Errors
     ///
@@ -134,8 +140,12 @@ impl Path {
     /// # Safety
     ///
     /// The directory must be on a tmpfs or ramfs, which keep all entries in the dentry cache. As
-    /// long as the result lives nobody else may have it open, make a file without a name in it
-    /// (`O_TMPFILE`), or ask for its flags (`vfs_fileattr_get()`), which take no lock of the inode.
+    /// long as the result lives nobody else may
+    ///
+    /// * have it open, make a file without a name in it (`O_TMPFILE`), or ask for its flags
+    ///   (`vfs_fileattr_get()`), which take no lock of the inode;
+    /// * set its flags (`vfs_fileattr_set()`): tmpfs has a copy of them, by which it would then
+    ///   clear this one.
     #[inline(always)]
     pub unsafe fn make_immutable(&self) -> Result<ImmutableDir<'_>> {
         let inode = LockedInode::new(self);
@@ -144,9 +154,11 @@ impl Path {
         if unsafe { bindings::simple_empty(self.0.dentry) } == 0 {
             return Err(Error::from_errno(-(bindings::ENOTEMPTY as i32)));
         }
-        // SAFETY: The inode is valid and locked. Who changes flags without its lock changes others,
-        // by exchanging the word as a whole.
-        if unsafe { (*inode.0).i_flags } & bindings::S_IMMUTABLE != 0 {
+        // SAFETY: The inode is valid.
+        let flags = unsafe { addr_of!((*inode.0).i_flags) };
+        // SAFETY: As above. Volatile, as READ_ONCE(): who changes other flags without the lock
+        // exchanges the word as a whole.
+        if unsafe { flags.read_volatile() } & bindings::S_IMMUTABLE != 0 {
             return Err(EBUSY);
         }
         // SAFETY: The inode is valid and locked.
@@ -203,17 +215,22 @@ pub struct ImmutableDir<'a>(&'a Path);
 impl ImmutableDir<'_> {
     /// Makes the directory empty and immutable for good, by `make_empty_dir_inode()` in
     /// `fs/libfs.c`: it can be walked, read and mounted on, and has no operation left that changes
-    /// anything. Reading it leaves its times alone as well.
+    /// anything. Reading it leaves its times alone as well. May sleep.
     #[inline(always)]
     pub fn seal(self) {
         let inode = LockedInode::new(self.0);
 
-        // SAFETY: The inode is valid and locked. An operation that is taken away is made under the
-        // lock, refused for an immutable directory, or ruled out by the type invariants. A path
-        // walk may set IOP_FASTPERM meanwhile, under another lock, and one of the two changes of
-        // `i_opflags` be lost. Without IOP_FASTPERM the next walk sets it again. With IOP_XATTR
-        // left, tmpfs is still asked for an xattr, and setting one is refused as it is immutable.
+        // SAFETY: The inode is valid.
+        let i_lock = unsafe { addr_of_mut!((*inode.0).i_lock) };
+
+        // SAFETY: The lock is valid. A path walk that sets IOP_FASTPERM holds it.
+        unsafe { bindings::spin_lock(i_lock) };
+        // SAFETY: The inode is valid and locked. Others may be looking it up: an operation that is
+        // taken away is made under the lock, refused for an immutable directory, or ruled out by
+        // the type invariants; one that is there before and after does the same for this directory.
         unsafe { bindings::make_empty_dir_inode(inode.0) };
+        // SAFETY: It was locked above.
+        unsafe { bindings::spin_unlock(i_lock) };
         // SAFETY: The inode is valid and locked.
         unsafe { bindings::inode_set_flags(inode.0, bindings::S_NOATIME, bindings::S_NOATIME) };
         core::mem::forget(self);

@@ -227,6 +227,8 @@ fn every_call_is_accounted_for() -> Outcome {
         "rust_helper_get_current",
         "rust_helper_kmap_local_page",
         "rust_helper_kunmap_local",
+        "rust_helper_spin_lock",
+        "rust_helper_spin_unlock",
         "set_fs_pwd",
         "set_fs_root",
         "strlen",

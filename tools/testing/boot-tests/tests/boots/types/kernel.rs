@@ -115,9 +115,11 @@ pub mod bindings {
     }
     pub struct inode {
         pub i_flags: u32,
+        pub i_lock: spinlock_t,
         pub i_rwsem: rw_semaphore,
     }
     pub struct rw_semaphore;
+    pub struct spinlock_t;
     pub struct task_struct {
         pub fs: *mut fs_struct,
     }
@@ -159,6 +161,8 @@ pub mod bindings {
         pub fn set_fs_pwd(fs: *mut fs_struct, path: *const path);
         pub fn set_fs_root(fs: *mut fs_struct, path: *const path);
         pub fn simple_empty(dentry: *mut dentry) -> c_int;
+        pub fn spin_lock(lock: *mut spinlock_t);
+        pub fn spin_unlock(lock: *mut spinlock_t);
         pub fn up_write(semaphore: *mut rw_semaphore);
     }
 }
