@@ -17,6 +17,7 @@ help:
 	@echo 'make test-rest prove what test leaves out, in more than an hour'
 	@echo 'make test-arches  the same as test on $(ARCHES)'
 	@echo 'make compilers build with old and new compilers, and prove the main things with each'
+	@echo 'make peers     run the suites of others on the initramfs and on a disk, and compare'
 	@echo 'make drift     apply the series to all releases of 6.12 that are to be had'
 	@echo 'make clean-debian  do "make boot" and "make test" in a new Debian 13 and 12, as root; T=trixie in one'
 	@echo 'make mutants   break the feature on purpose, and see which test catches it; T=no_seal one way'
@@ -39,7 +40,7 @@ help:
 	@echo 'make kernel    its image; K=debug one of kernels/ of boot-tests'
 	@echo 'make initramfs what the test machines run from'
 
-commands = setup source tree kernel initramfs boot shell test test-rest mutants bench soak counts kselftest vng \
+commands = setup source tree kernel initramfs boot shell test test-rest peers mutants bench soak counts kselftest vng \
 	randconfigs check check-series deb series series-7 docs compilers drift clean-debian
 
 ifneq ($(LOCKED),$(CURDIR))
@@ -69,6 +70,8 @@ test bench mutants compilers: initramfs
 	@scripts/$@ $(T)
 test-rest: initramfs
 	@scripts/prove --ignored
+peers: initramfs
+	@scripts/prove --include-ignored peers
 soak: export N ?= 500
 soak: initramfs
 	@scripts/prove --include-ignored again::again_and_again

@@ -498,6 +498,42 @@ landlock() {
 	done
 }
 
+# Suites that others wrote, in /peers, where a list names their programs: what each line of a program's TAP says, and
+# its exit status.
+peers() {
+	cgroups
+	busybox mkdir -p /dev/pts /dev/shm /mnt /opt/busybox /root /var/tmp
+	busybox chmod 1777 /tmp /var/tmp
+	busybox mount -t devpts devpts /dev/pts
+	busybox mount -t tmpfs tmpfs /run
+	# What systemd as PID 1 would have made.
+	busybox mkdir -p /run/systemd/inaccessible/dir
+	busybox mkfifo /run/systemd/inaccessible/fifo
+	busybox touch /run/systemd/inaccessible/reg
+	python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("/run/systemd/inaccessible/sock")'
+	# What the packages do not have, such as awk.
+	busybox --install -s /opt/busybox
+	export PATH="$PATH:/opt/busybox" HOME=/root OCI_RUNTIME=/usr/bin/crun INIT=/peers/init
+	while read -r dir program; do
+		cd "/peers/$dir" 2>/dev/null || cd "$dir" || continue
+		test=${dir##*/}/$program
+		busybox timeout -s KILL 200 "./$program" </dev/null >/tmp/log 2>&1
+		status=$?
+		busybox sed -n -e "s|^ok [0-9]* *-* *\(.*\)# *SKIP.*|peer: $test: \1: is skipped|p" -e t \
+			-e "s|^ok [0-9]* *-* *\(.*\)|peer: $test: \1: passes|p" \
+			-e "s|^not ok [0-9]* *-* *\(.*\)|peer: $test: \1: fails|p" /tmp/log
+		! busybox grep -q '^1\.\.0 # *SKIP' /tmp/log || status=77
+		case $status in
+		0) echo "peer: $test: passes" ;;
+		4|77) echo "peer: $test: is skipped" ;;
+		*)
+			busybox tail -n 5 /tmp/log
+			echo "peer: $test: fails"
+			;;
+		esac
+	done </peers/list
+}
+
 # The same kernel and archive three times more.
 kexecs() {
 	facts

@@ -14,6 +14,7 @@ mod faults;
 mod host;
 mod input;
 mod kernel;
+mod peers;
 mod root;
 mod security;
 mod selftest;
@@ -155,6 +156,7 @@ fn groups() -> Vec<Group> {
             "Bad input, which has the stock kernel's outcome",
             input::cases(),
         ),
+        group("peers", "Suites that others wrote", peers::cases()),
         group("again", "Again and again", again::cases()),
         group("attack", "Attacks", attack::cases()),
         group("debug", "Kernels that check themselves", debug::cases()),

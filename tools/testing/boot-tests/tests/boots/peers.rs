@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suites that others wrote, in machines that differ in nothing but where the root is.
+
+use crate::{host, verdict::*, Case};
+use boot_tests::{project_dir, Archive, Machine};
+use libtest_mimic::Failed;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    time::Duration,
+};
+
+/// Name, and kernel parameters.
+const MACHINES: [(&str, &str); 4] = [
+    ("initramfs, stock", OFF),
+    ("initramfs", ""),
+    ("disk, stock", "root=/dev/vda rw init=/init empty_rootfs=0"),
+    ("disk", "root=/dev/vda rw init=/init"),
+];
+
+/// What may differ: the test, in which `*` stands for anything, what comes of it on each of [`MACHINES`], and why.
+const DIFFERENCES: [(&str, [&str; 4], &str); 11] = [
+    (
+        "bubblewrap/*:*",
+        ["is not there", "passes", "passes", "passes"],
+        NO_PIVOT,
+    ),
+    (
+        "bubblewrap/*:*",
+        ["is not there", "is skipped", "is skipped", "is skipped"],
+        NO_PIVOT,
+    ),
+    (
+        "bubblewrap/test-run.sh",
+        ["is skipped", "fails", "fails", "fails"],
+        NO_PIVOT,
+    ),
+    (
+        "bubblewrap/test-specifying-*",
+        ["is skipped", "passes", "passes", "passes"],
+        NO_PIVOT,
+    ),
+    (
+        "crun/*",
+        ["fails", "passes", "passes", "passes"],
+        NO_PIVOT,
+    ),
+    (
+        "crun/test_update.py: test-update",
+        ["fails", "is skipped", "is skipped", "is skipped"],
+        NO_PIVOT,
+    ),
+    (
+        "landlock/fs_test: layout1.rule_inside_mount_ns",
+        ["fails", "passes", "passes", "passes"],
+        "it calls `pivot_root()`",
+    ),
+    (
+        "landlock/fs_test: layout1.topology_changes_with_net_only",
+        ["fails", "passes", "passes", "passes"],
+        "it calls `pivot_root()`",
+    ),
+    (
+        "landlock/fs_test",
+        ["fails", "passes", "passes", "passes"],
+        "the two before",
+    ),
+    (
+        "statmount/statmount_test_ns: test listmount ns id",
+        ["fails", "passes", "passes", "fails"],
+        "`listmount()` of another mount namespace begins at what lies over rootfs: on a stock initramfs \
+         there is nothing, and with `root=` it is the tmpfs below the disk",
+    ),
+    (
+        "statmount/statmount_test_ns",
+        ["fails", "passes", "passes", "fails"],
+        "the one before",
+    ),
+];
+const NO_PIVOT: &str = "the container needs `pivot_root()`";
+
+/// The page that has the results.
+const PAGE: &str = "tools/testing/boot-tests/PEERS.md";
+
+/// A test, and what came of it.
+type Results = BTreeMap<String, String>;
+
+fn results(console: &str) -> Results {
+    let mut results = Results::new();
+    let tests = console
+        .lines()
+        .filter_map(|line| line.strip_prefix("peer: ")?.rsplit_once(": "));
+    for (test, result) in tests {
+        let seen = results.entry(test.trim().into()).or_insert(result.into());
+        // Of several with one name.
+        if result == "fails" {
+            *seen = result.into();
+        }
+    }
+    results
+}
+
+/// Runs a suite on each machine; all must give the same but for [`DIFFERENCES`]. The script makes the directory
+/// `$d` of the programs, with a file `list` that names those to be run: a directory and a program in it, a line each.
+fn agree(suite: &'static str, version: &str, script: &str) -> Outcome {
+    let name = |what: &str| format!("peers.{}.{what}", suite.replace(' ', "-"));
+    let list = host::make(
+        &name("list"),
+        &format!(
+            "d=$1.d; rm -rf $d; mkdir -p $d; {script}
+            find $d -type d -printf 'dir /peers/%P 755 0 0\\n' -o -printf \"file /peers/%P $d/%P %m 0 0\\n\" |
+                sed 's|^dir /peers/ |dir /peers |' >$1"
+        ),
+    )?;
+    let own = host::archive(&name("cpio"), Archive::of(fs::read_to_string(list)?))?;
+    let own = own.display();
+    let initrd = host::make(&name("initrd"), &format!("cat peers.cpio {own} >$1"))?;
+    let disk = host::make(
+        &name("disk"),
+        &format!(
+            "d=$1.d; rm -rf $d $1; mkdir -p $d/dev
+            for f in $PWD/peers.cpio {own}; do (cd $d; cpio -idu --quiet --nonmatching 'dev/*' <$f); done
+            truncate -s 1G $1; mke2fs -q -t ext4 -d $d $1; rm -rf $d"
+        ),
+    )?;
+    let mut all: Vec<Results> = Vec::new();
+    for (_, params) in MACHINES {
+        let mut machine = Machine::new("peers", params);
+        machine.kernel = "distro";
+        machine.memory = 1536;
+        machine.cpus = 2;
+        machine.deadline = Duration::from_secs(3600);
+        match params.contains("root=/") {
+            true => (machine.initrd, machine.disk) = (None, Some(disk.clone())),
+            false => machine.initrd = Some(initrd.clone()),
+        }
+        let console = machine.boot()?;
+        let results = results(&console);
+        if !has(&console, "SCENARIO-END peers") || results.is_empty() {
+            return Err(format!("{console}\nit did not end\n{}", machine.again()).into());
+        }
+        count(results.len() as u64);
+        all.push(results);
+    }
+    let mut unexpected = String::new();
+    let tests: BTreeSet<&String> = all.iter().flat_map(Results::keys).collect();
+    for test in tests {
+        let of = |results: &Results| results.get(test).cloned().unwrap_or("is not there".into());
+        let seen: Vec<String> = all.iter().map(of).collect();
+        let mut known = DIFFERENCES.iter().filter(|known| is(test, known.0));
+        if !known.any(|known| seen == known.1) && seen.iter().any(|result| *result != seen[0]) {
+            unexpected += &format!("{test}: {}\n", seen.join(", "));
+        }
+    }
+    if !unexpected.is_empty() {
+        let machines = MACHINES.map(|machine| machine.0).join("; ");
+        return Err(format!("{unexpected}on: {machines}").into());
+    }
+    record(suite, version, &all)
+}
+
+/// The row of a suite is written with `UPDATE=1`; the page around the rows is compared.
+fn record(suite: &str, version: &str, all: &[Results]) -> Outcome {
+    let file = project_dir().join(PAGE);
+    let old = fs::read_to_string(&file).unwrap_or_default();
+    let own = format!("| {suite} |");
+    let table = old
+        .lines()
+        .skip_while(|line| !line.starts_with("| ---"))
+        .skip(1);
+    let mut rows: Vec<String> = table
+        .take_while(|line| line.starts_with('|'))
+        .map(String::from)
+        .collect();
+    if env::var_os("UPDATE").is_some() {
+        rows.retain(|row| !row.starts_with(&own));
+        let passed = |results: &Results| {
+            let passed = results
+                .values()
+                .filter(|result| *result == "passes")
+                .count();
+            passed.to_string()
+        };
+        let passed: Vec<String> = all.iter().map(passed).collect();
+        let tests = all.iter().map(Results::len).max().unwrap_or(0);
+        rows.push(format!(
+            "{own} {version} | {} | {} |",
+            tests,
+            passed.join(" | ")
+        ));
+        rows.sort();
+        fs::write(&file, page(&rows))?;
+    }
+    if fs::read_to_string(&file)? != page(&rows) {
+        return Err("PEERS.md is not up to date; UPDATE=1 make peers writes it".into());
+    }
+    let readme = fs::read_to_string(project_dir().join("README.md"))?;
+    match rows.iter().find(|row| !readme.contains(*row)) {
+        Some(row) => Err(format!("README.md does not have the row of PEERS.md: {row}").into()),
+        None => Ok(()),
+    }
+}
+
+fn page(rows: &[String]) -> String {
+    let head = MACHINES.map(|machine| machine.0).join(" | ");
+    let known = |(test, each, why): &(&str, [&str; 4], &str)| {
+        format!("| `{test}` | {} | {why} |\n", each.join(" | "))
+    };
+    format!(
+        "# Suites that others wrote\n\n\
+         `make peers` runs each suite in four machines that differ in nothing but where the root is: in the initramfs\n\
+         or on an ext4 disk, each with `empty_rootfs=0` (stock) and with the feature. The numbers are the tests that\n\
+         pass; what fails everywhere wants more than these machines have. `UPDATE=1 make peers` writes this page.\n\n\
+         | suite | version | tests | {head} |\n| --- | --- | --- | --- | --- | --- | --- |\n{}\n\n\
+         ## What differs\n\n\
+         Any other difference between the machines is a failure.\n\n\
+         | test | {head} | why |\n| --- | --- | --- | --- | --- | --- |\n{}",
+        rows.join("\n"),
+        DIFFERENCES.iter().map(known).collect::<String>()
+    )
+}
+
+/// The kernel's own, of the tree that is tested. Left out is what measures time, of which an emulator has too little,
+/// and what is about swap and huge pages. openat2's sanitizers want a dynamic program.
+fn kernel_selftests() -> Outcome {
+    let script = r#"make -s -C linux O=$d.headers headers >&2
+        install() { # install CFLAGS-ARGUMENT TARGET...
+            cflags=$1; shift
+            make -s -C linux/tools/testing/selftests O=$d.o TARGETS="$*" FORCE_TARGETS=1 INSTALL_PATH=$d \
+                KHDR_INCLUDES="-isystem $d.headers/usr/include" LDFLAGS=-static $cflags install >$d.log 2>&1 ||
+                { tail -n 20 $d.log >&2; exit 1; }
+            sed 's/:/ /' $d/kselftest-list.txt >>$d/list
+        }
+        install '' cgroup clone3 filesystems filesystems/statmount landlock mount mount_setattr \
+            move_mount_set_group nsfs pidfd proc
+        install 'CFLAGS=-O2' openat2
+        grep -vE ' (test_(cpu|cpuset.*|freezer|hugetlb_memcg|kmem|memcontrol|stress.sh|zswap)|rename_attack_test)$' \
+            $d/list >$d/list.new
+        mv $d/list.new $d/list"#;
+    agree("kernel selftests", crate::release().trim(), script)
+}
+
+/// What a Debian source package calls its version.
+fn version_of(package: &str) -> Result<String, Failed> {
+    let dir = project_dir().join("build/sources").join(package);
+    let names = fs::read_dir(dir)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let version = |name: String| Some(name.strip_suffix(".dsc")?.split_once('_')?.1.to_string());
+    let version = names.filter_map(version).next();
+    Ok(version.ok_or(format!("no version of {package}"))?)
+}
+
+/// crun's own, in Python, with the program that they run in their containers. Not each system has `env` in /bin.
+fn crun() -> Outcome {
+    let script = r#"s=$PWD/sources/crun/tests; mkdir $d/crun; : >$d/config.h
+        gcc -static -O2 -I $d -o $d/init $s/init.c
+        cp $s/*.py $d/crun; sed -i '1s|#!/bin/env|#!/usr/bin/env|' $d/crun/*.py; chmod 755 $d/crun/test_*.py
+        (cd $d; ls crun | sed -n 's/^test_/crun &/p' >list)"#;
+    agree("crun", &version_of("crun")?, script)
+}
+
+/// bubblewrap's own, in shell and Python.
+fn bubblewrap() -> Outcome {
+    let script = r#"s=$PWD/sources/bubblewrap/tests; cp -r $s $d/bubblewrap
+        gcc -static -O2 -o $d/bubblewrap/try-syscall $s/try-syscall.c
+        (cd $d; chmod 755 bubblewrap/test-*; ls bubblewrap | sed -n 's/^test-.*\.\(sh\|py\)$/bubblewrap &/p' >list)"#;
+    agree("bubblewrap", &version_of("bubblewrap")?, script)
+}
+
+/// Those of systemd's unit tests that are about mounts, namespaces and paths, as Debian builds them.
+fn systemd() -> Outcome {
+    let script = r#"t=usr/lib/systemd/tests; [ ! -d userland.peers/$t/unit-tests ] || t=$t/unit-tests
+        for f in userland.peers/$t/test-*; do
+            case ${f##*/} in
+            *chase*|*-copy|*fs-util|*mount*|*namespace|*path-util|*rm-rf|*tmpfile-util|*-umount) echo "/$t ${f##*/}" ;;
+            esac
+        done >$d/list"#;
+    // The version stands in the name of the library that they share.
+    let library = host::make(
+        "peers.systemd.library",
+        "find userland.peers -name 'libsystemd-shared-*.so' >$1",
+    )?;
+    let library = fs::read_to_string(library)?;
+    let version = library
+        .trim()
+        .rsplit_once("shared-")
+        .and_then(|(_, name)| name.strip_suffix(".so"));
+    agree("systemd", version.ok_or("no library of systemd's")?, script)
+}
+
+pub fn cases() -> Vec<Case> {
+    let case = |name, shows, run: fn() -> Outcome, needs: &[&'static str]| {
+        Case::new(name, shows, run)
+            .needs([
+                "kernel distro",
+                "initramfs peers",
+                "setup cpio e2fsprogs libcap-dev",
+            ])
+            .needs(needs.iter().copied())
+            .counting("tests of other projects' suites, in four machines")
+            .x86_only("the same code, in hours of emulation")
+    };
+    vec![
+        case(
+            "kernel_selftests",
+            "the kernel's own selftests of mounts, namespaces, clone3, pidfd, /proc, cgroups and Landlock give on the initramfs what they give on a disk",
+            kernel_selftests,
+            &[],
+        ),
+        case("crun_tests", "so do crun's own", crun, &["sources crun"]),
+        case("bubblewrap_tests", "so do bubblewrap's", bubblewrap, &["sources bubblewrap"]),
+        case("systemd_tests", "so do systemd's unit tests of mounts and namespaces", systemd, &[]),
+    ]
+}
