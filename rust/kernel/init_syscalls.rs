@@ -13,8 +13,8 @@ use crate::{
 };
 use core::ptr;
 
-/// Mount flag: update access times on every access. Without it a mount has `relatime`; rootfs,
-/// which is not made by `mount(2)`, has not.
+/// Mount flag: update access times on every access. Without it, and without `MS_NOATIME`, a new
+/// mount has `relatime`; rootfs, which is not made by `mount(2)`, has not.
 pub const MS_STRICTATIME: u32 = bindings::MS_STRICTATIME;
 
 /// Does what `mount(2)` does, by `init_mount()` in `fs/init.c`: without any of `MS_BIND`, `MS_MOVE`

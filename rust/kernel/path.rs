@@ -20,7 +20,7 @@ use core::{
 
 // Each function here is inlined, so that it is in its caller's init section; modpost looks.
 
-/// A directory in the mount tree.
+/// A directory in the mount tree. Dropping it may sleep.
 ///
 /// # Invariants
 ///
@@ -104,7 +104,7 @@ impl Path {
     }
 
     /// Makes this path the root and working directory of the current task and of all tasks that
-    /// share its `fs_struct`, PID 1 among them, by functions of `fs/fs_struct.c`.
+    /// share its `fs_struct`, PID 1 among them, by functions of `fs/fs_struct.c`. May sleep.
     #[inline(always)]
     pub fn enter(&self, _init: &InitContext) {
         // SAFETY: There is always a current task.
@@ -156,8 +156,8 @@ impl Path {
         }
         // SAFETY: The inode is valid.
         let flags = unsafe { addr_of!((*inode.0).i_flags) };
-        // SAFETY: As above. Volatile, as READ_ONCE(): who changes other flags without the lock
-        // exchanges the word as a whole.
+        // SAFETY: As above. Volatile, as the READ_ONCE() of `inode_set_flags()`, which does not
+        // count on the lock either.
         if unsafe { flags.read_volatile() } & bindings::S_IMMUTABLE != 0 {
             return Err(EBUSY);
         }
@@ -225,9 +225,10 @@ impl ImmutableDir<'_> {
 
         // SAFETY: The lock is valid. A path walk that sets IOP_FASTPERM holds it.
         unsafe { bindings::spin_lock(i_lock) };
-        // SAFETY: The inode is valid and locked. Others may be looking it up: an operation that is
-        // taken away is made under the lock, refused for an immutable directory, or ruled out by
-        // the type invariants; one that is there before and after does the same for this directory.
+        // SAFETY: The inode is valid and locked. Others may be walking through it. What is taken
+        // away is called under the lock, refused for an immutable directory, ruled out by the type
+        // invariants, or reads xattrs, which stay. What is replaced is never null meanwhile, and
+        // the old one may still answer. `permission` is null before, which means the same.
         unsafe { bindings::make_empty_dir_inode(inode.0) };
         // SAFETY: It was locked above.
         unsafe { bindings::spin_unlock(i_lock) };
