@@ -34,7 +34,7 @@ pub unsafe extern "C" fn overmount_rootfs(options: *const u8) {
     let options = if options.is_null() {
         &[]
     } else {
-        // Not by `CStr::as_bytes()`, whose check of bounds would leave 66 bytes in memory.
+        // Not by `CStr::as_bytes()`, whose check of bounds would leave its message in memory.
         // SAFETY: By the safety requirements it is a C string.
         let len = unsafe { bindings::strlen(options.cast()) };
         // SAFETY: So many bytes come before its NUL, and nobody changes them until this returns.
