@@ -515,7 +515,7 @@ peers() {
 	busybox --install -s /opt/busybox
 	export PATH="$PATH:/opt/busybox" HOME=/root OCI_RUNTIME=/usr/bin/crun INIT=/peers/init
 	while read -r dir program; do
-		cd "/peers/$dir" 2>/dev/null || cd "$dir" || continue
+		cd "/peers/$dir" || exit
 		test=${dir##*/}/$program
 		busybox timeout -s KILL 200 "./$program" </dev/null >/tmp/log 2>&1
 		status=$?
