@@ -10,56 +10,97 @@ use boot_tests::{
 };
 use libtest_mimic::Failed;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-/// Where the symbols that `object` defines are: the section, and the offset there.
-type Symbols = HashMap<String, (String, i64)>;
-
-fn symbols(object: &Path) -> Result<Symbols, Failed> {
-    let out = target().tool("objdump").arg("-t").arg(object).output()?;
-    let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    let symbol = |line: &str| {
-        let (left, right) = line.split_once('\t')?;
-        let (offset, section) = (
-            left.split_whitespace().next()?,
-            left.split_whitespace().last()?,
-        );
-        let name = right.split_whitespace().last()?;
-        let offset = i64::from_str_radix(offset, 16).ok()?;
-        (section != "*UND*").then(|| (name.into(), (section.into(), offset)))
-    };
-    Ok(text.lines().filter_map(symbol).collect())
+/// What an object defines, by name and by place: the section, and the offset there.
+#[derive(Default)]
+struct Symbols {
+    places: HashMap<String, (String, i64)>,
+    names: BTreeMap<(String, i64), String>,
 }
 
-/// A relocation as the linker takes it: a place in `object` is its section and offset, whether it has a
-/// name that other objects know or not.
-fn resolved(line: &str, symbols: &Symbols) -> Option<String> {
-    let (kind, target) = line.split_once(": R_")?.1.split_once('\t')?;
-    let sign = target.rfind("+0x").or(target.rfind("-0x"));
-    let (name, addend) = target.split_at(sign.unwrap_or(target.len()));
-    let addend = match addend.get(3..) {
-        Some(digits) => i64::from_str_radix(&format!("{}{digits}", &addend[..1]), 16).ok()?,
-        None => 0,
-    };
-    let (section, offset) = symbols.get(name)?;
-    Some(format!("{kind} {section} {}", offset + addend))
+impl Symbols {
+    fn of(object: &Path) -> Result<Self, Failed> {
+        let out = target().tool("objdump").arg("-t").arg(object).output()?;
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        let symbol = |line: &str| {
+            let (left, right) = line.split_once('\t')?;
+            let (offset, section) = (
+                left.split_whitespace().next()?,
+                left.split_whitespace().last()?,
+            );
+            let name = right.split_whitespace().last()?;
+            let offset = i64::from_str_radix(offset, 16).ok()?;
+            (section != "*UND*").then(|| (name.to_owned(), (section.to_owned(), offset)))
+        };
+        let mut symbols = Self::default();
+        for (name, place) in text.lines().filter_map(symbol) {
+            let known = symbols.names.entry(place.clone()).or_insert(name.clone());
+            // A section is named like its first byte.
+            if *known == place.0 || (name != place.0 && name < *known) {
+                known.clone_from(&name);
+            }
+            symbols.places.insert(name, place);
+        }
+        Ok(symbols)
+    }
+
+    /// The name that lies nearest below a place, and how far: the order of variables is the compiler's.
+    fn named(&self, section: &str, offset: i64) -> String {
+        let below = self.names.range(..=(section.to_owned(), offset));
+        match below.last() {
+            Some(((same, start), name)) if same == section => format!("{name}{:+}", offset - start),
+            _ => format!("{section}{offset:+}"),
+        }
+    }
+
+    /// A relocation, whether the place that it means has a name that other objects know or not; `next` is the
+    /// address of the next instruction, from which x86 counts.
+    fn resolved(&self, line: &str, next: Option<i64>) -> Option<String> {
+        let (at, rest) = line.trim().split_once(": R_")?;
+        let (kind, target) = rest.split_once('\t')?;
+        let sign = target.rfind("+0x").or(target.rfind("-0x"));
+        let (name, addend) = target.split_at(sign.unwrap_or(target.len()));
+        let addend = match addend.get(3..) {
+            Some(digits) => i64::from_str_radix(&format!("{}{digits}", &addend[..1]), 16).ok()?,
+            None => 0,
+        };
+        let from = match kind {
+            "X86_64_PC32" | "X86_64_PLT32" => next? - i64::from_str_radix(at, 16).ok()?,
+            _ => 0,
+        };
+        let (section, offset) = self.places.get(name)?;
+        Some(format!(
+            "{kind} {}",
+            self.named(section, offset + addend + from)
+        ))
+    }
+}
+
+/// The address in the line of an instruction.
+fn address(line: &str) -> Option<i64> {
+    i64::from_str_radix(line.split_once(":\t")?.0.trim(), 16).ok()
 }
 
 /// All sections of `object` that hold code, as instructions with their relocations.
 fn disassembly(object: &Path) -> Result<String, Failed> {
-    let symbols = symbols(object)?;
+    let symbols = Symbols::of(object)?;
     let out = target().tool("objdump").arg("-dr").arg(object).output()?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     // The first lines name the file.
     let Some((_, code)) = text.split_once("\nDisassembly of ") else {
         return Ok(String::new());
     };
-    let line = |line: &str| resolved(line, &symbols).unwrap_or(line.into());
-    Ok(code.lines().map(line).collect::<Vec<_>>().join("\n"))
+    let lines: Vec<_> = code.lines().collect();
+    let line = |(i, line): (usize, &&str)| {
+        let next = lines[i + 1..].iter().find_map(|line| address(line));
+        symbols.resolved(line, next).unwrap_or((*line).into())
+    };
+    Ok((lines.iter().enumerate().map(line).collect::<Vec<_>>()).join("\n"))
 }
 
 /// The objects of `init/` and `fs/` below `dir`, relative to it.
