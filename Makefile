@@ -77,7 +77,10 @@ soak: initramfs
 	@scripts/prove --include-ignored again::again_and_again
 counts:
 	@scripts/counts
-kselftest deb: kernel
+kselftest: kernel
+	@scripts/$@
+# Another configuration needs nothing of the test kernel.
+deb: $(if $(CONFIG),setup tree,kernel)
 	@scripts/$@
 vng: K = vng
 vng: kernel

@@ -61,6 +61,14 @@ by_podman() { # by_podman COMMAND...
 podman() {
 	show podman by_podman run --network none --log-driver none --rootfs /bundle/rootfs /bin/hello
 }
+# What runs from memory with a distribution's kernel.
+distribution() {
+	facts
+	mounted /sys/kernel/security || busybox mount -t securityfs securityfs /sys/kernel/security
+	echo "security modules: $(busybox cat /sys/kernel/security/lsm)"
+	containers
+	podman
+}
 podman_image() {
 	by_podman load -q -i /image.tar
 	show podman_image by_podman run --network none --log-driver none --pull never hello:1 /bin/hello

@@ -155,6 +155,30 @@ fn installed_package_boots_debian() -> Outcome {
     both(&machine, &seen)
 }
 
+/// The same kernel without a disk, with the security modules that it is configured with.
+fn installed_kernel_runs_containers_from_memory() -> Outcome {
+    let dir = target().out.join("debian");
+    let params = "rdinit=/lib/systemd/systemd TERM=dumb systemd.unit=scenario.service";
+    let mut machine = Machine::new("distribution", params);
+    machine.image = Some(dir.join("kernel"));
+    let config = fs::read_to_string(target().out.join("deb/out/.config"))?;
+    let mut seen = vec!["pid 1: systemd in *"];
+    if config.contains("CONFIG_SECURITY_APPARMOR=y") {
+        seen.push("security modules: *,apparmor,*");
+    }
+    let runs = ["podman: hello from a container"];
+    expect(&machine, &[&[IS_ON], &seen[..], &HELLO, &runs].concat())?;
+    machine.params += " empty_rootfs=0";
+    let fails = [
+        NO_RUNC,
+        "crun: pivot_root: Invalid argument",
+        "bubblewrap: *pivot_root: Invalid argument",
+        "podman: *pivot_root: Invalid argument*",
+    ];
+    expect(&machine, &[&seen[..], &fails].concat())?;
+    Ok(())
+}
+
 /// The script that makes `$1.d`, a small system, of what the initramfs has.
 const SYSTEM: &str = "
     d=$1.d; rm -rf $d $1; mkdir -p $d/sbin $d/bin $d/proc $d/sys $d/dev
@@ -364,6 +388,13 @@ pub fn cases() -> Vec<Case> {
             "installed_package_boots_debian",
             "the package of `make deb`, installed on a Debian 13, boots it from its disk",
             installed_package_boots_debian,
+        )
+        .needs(["debian"])
+        .x86_only("the package is of amd64"),
+        Case::new(
+            "installed_kernel_runs_containers_from_memory",
+            "the same kernel boots from an initramfs with systemd alone, where runc, crun, bubblewrap and podman pivot",
+            installed_kernel_runs_containers_from_memory,
         )
         .needs(["debian"])
         .x86_only("the package is of amd64"),

@@ -222,6 +222,7 @@ fn every_call_is_accounted_for() -> Outcome {
         "inode_set_flags",
         "kernel::error::to_result",
         "make_empty_dir_inode",
+        "memcpy",
         "path_get",
         "path_put",
         "rust_helper_get_current",

@@ -88,8 +88,21 @@ impl Case {
     }
 
     /// It is run on x86_64 only, for the reason given.
-    fn x86_only(mut self, why: &'static str) -> Self {
-        if target().arch.name != "x86_64" {
+    fn x86_only(self, why: &'static str) -> Self {
+        self.only_on(&["x86_64"], why)
+    }
+
+    fn only_on(mut self, arches: &[&str], why: &'static str) -> Self {
+        if !arches.contains(&target().arch.name.as_str()) {
+            self.left_out = Some(why);
+        }
+        self
+    }
+
+    /// It is run where a file of the kernel's tree has this text, for the reason given.
+    fn where_tree_has(mut self, file: &str, text: &str, why: &'static str) -> Self {
+        let file = project_dir().join("build/linux").join(file);
+        if !fs::read_to_string(file).is_ok_and(|all| all.contains(text)) {
             self.left_out = Some(why);
         }
         self
@@ -97,12 +110,12 @@ impl Case {
 
     /// It is not run where the kernel has no `initramfs_options=`, as before 6.12.54: the patch that is
     /// about it declares that string in a header.
-    fn about_options(mut self) -> Self {
-        let header = project_dir().join("build/linux/include/linux/initrd.h");
-        if !fs::read_to_string(header).is_ok_and(|text| text.contains("initramfs_options")) {
-            self.left_out = Some("this kernel has no initramfs_options=");
-        }
-        self
+    fn about_options(self) -> Self {
+        self.where_tree_has(
+            "include/linux/initrd.h",
+            "initramfs_options",
+            "this kernel has no initramfs_options=",
+        )
     }
 
     /// It is not run where the kernel is a program, for the reason given.

@@ -41,6 +41,7 @@ fn resident(kernel: &str) -> Result<(Vec<String>, usize), Failed> {
 fn holds_on(kernel: &'static str, on: &[&str], skipped: &[&str]) -> Outcome {
     let mut machine = Machine::new("facts", "");
     machine.kernel = kernel;
+    machine.cpus = 2;
     expect(&machine, on)?;
     machine.params = OFF.into();
     expect(&machine, &STOCK)?;
@@ -93,7 +94,7 @@ pub fn cases() -> Vec<Case> {
     vec![
         case(
             "real_time",
-            "with PREEMPT_RT, -O2 and the checks of Rust's: containers start, the selftest passes, nothing stays",
+            "with PREEMPT_RT, -O2 and the checks of Rust's (arm64: pages of 64 KiB): containers start, on x86_64 the selftest passes, nothing stays",
             "rt",
             &ON,
             &[],
@@ -107,11 +108,34 @@ pub fn cases() -> Vec<Case> {
         ),
         case(
             "hardened",
-            "the same by clang with thin LTO, CFI, five levels of page tables, KASLR and the kernel's hardening.config",
+            "the same by clang with thin LTO, CFI, KASLR and the kernel's hardening.config (x86_64: five levels of page tables; arm64: shadow call stacks and pages of 16 KiB)",
             "hardened",
             &ON,
             &[],
         )
-        .x86_only("hardening.config is tried on x86_64"),
+        .only_on(
+            &["x86_64", "arm64"],
+            "Rust goes together with CFI on x86_64 and arm64 alone",
+        ),
+        case(
+            "without_dead_code",
+            "the same as least, less all that nothing calls (LD_DEAD_CODE_DATA_ELIMINATION)",
+            "dce",
+            &ramfs,
+            &[],
+        )
+        .only_on(&["arm"], "of what is tested here, ARM alone has it with Rust"),
+        case(
+            "rust_of_6_18",
+            "the same with what Rust goes together with since 6.18: module versions by GENDWARFKSYMS (x86_64: and gcc's KASAN; arm: and LPAE)",
+            "6.18",
+            &ON,
+            &[],
+        )
+        .where_tree_has(
+            "kernel/module/Kconfig",
+            "config GENDWARFKSYMS",
+            "this kernel has no GENDWARFKSYMS",
+        ),
     ]
 }
