@@ -29,6 +29,7 @@ help:
 	@echo 'make check     check the series and the code around it, without building a kernel'
 	@echo 'make check-series  build, boot and check the series patch by patch'
 	@echo 'make randconfigs  compile it in 50 random configurations, or N=3, from that of SEED=1 on'
+	@echo 'make appliance make one EFI file that boots a PC into memory, with podman; DIR= names what is in it'
 	@echo 'make deb       make Debian packages of the kernel; CONFIG=/boot/config-... uses that configuration'
 	@echo 'make series    write the patches as mails to build/series'
 	@echo 'make docs      build the pages of the series as HTML; the last line is the path'
@@ -41,7 +42,7 @@ help:
 	@echo 'make initramfs what the test machines run from'
 
 commands = setup source tree kernel initramfs boot shell test test-rest peers mutants bench soak counts kselftest vng \
-	randconfigs check check-series deb series series-7 docs compilers drift clean-debian
+	randconfigs check check-series appliance deb series series-7 docs compilers drift clean-debian
 
 ifneq ($(LOCKED),$(CURDIR))
 # One at a time in this directory.
@@ -79,6 +80,11 @@ counts:
 	@scripts/counts
 kselftest: kernel
 	@scripts/$@
+given:
+	@scripts/appliance check $(DIR)
+appliance: K = appliance
+appliance: given kernel
+	@scripts/appliance $(DIR)
 # Another configuration needs nothing of the test kernel.
 deb: $(if $(CONFIG),setup tree,kernel)
 	@scripts/$@
@@ -112,4 +118,4 @@ clean:
 	rm -rf build
 
 .NOTPARALLEL:
-.PHONY: help test-all test-arches author clean $(commands)
+.PHONY: help test-all test-arches author given clean $(commands)

@@ -31,6 +31,8 @@ pub struct Machine {
     pub initrd: Option<PathBuf>,
     /// In MiB.
     pub memory: u32,
+    /// QEMU's arguments for a machine whose firmware finds a kernel: it is given none, and no parameters.
+    pub firmware: Vec<String>,
     /// A disk image, seen as `/dev/vda`.
     pub disk: Option<PathBuf>,
     /// All CPUs take turns in one thread of the host: with many, that takes a quarter of the time.
@@ -51,6 +53,7 @@ impl Machine {
             image: None,
             initrd: Some(target().guest()),
             memory: 768,
+            firmware: Vec::new(),
             disk: None,
             one_thread: false,
             deadline: DEADLINE,
@@ -114,15 +117,18 @@ impl Machine {
             "-smp".into(),
             // Without ACPI a kernel sees the first core of each socket alone.
             format!("{0},sockets={0}", self.cpus),
-            "-kernel".into(),
-            image,
         ]);
-        if let Some(initrd) = &self.initrd {
-            args.extend(["-initrd".into(), initrd.display().to_string()]);
-        }
         if let Some(disk) = &self.disk {
             let drive = format!("file={},format=raw,if=virtio,snapshot=on", disk.display());
             args.extend(["-drive".into(), drive]);
+        }
+        if !self.firmware.is_empty() {
+            args.extend(self.firmware.iter().cloned());
+            return args;
+        }
+        args.extend(["-kernel".into(), image]);
+        if let Some(initrd) = &self.initrd {
+            args.extend(["-initrd".into(), initrd.display().to_string()]);
         }
         args.extend(["-append".into(), format!("{} {params}", arch.params)]);
         args

@@ -4,6 +4,7 @@
 //! as its control, without it.
 
 mod again;
+mod appliance;
 mod archive;
 mod attack;
 mod boot;
@@ -169,6 +170,7 @@ fn groups() -> Vec<Group> {
             "Bad input, which has the stock kernel's outcome",
             input::cases(),
         ),
+        group("appliance", "An appliance", appliance::cases()),
         group("peers", "Suites that others wrote", peers::cases()),
         group("again", "Again and again", again::cases()),
         group("attack", "Attacks", attack::cases()),
@@ -183,8 +185,8 @@ const NOT_RUN: [(&str, &str); 2] = [
         "the emulated CPU takes none; that an archive may begin with it is run (`concatenated_archives`)",
     ),
     (
-        "Boot loaders and their ways to hand over the archive",
-        "QEMU does it in their place, by the same boot protocol; the kernel reads the archive in one way",
+        "Boot loaders of a BIOS",
+        "QEMU does it in their place, by the same boot protocol; those of UEFI are run (`grub_starts_it`)",
     ),
 ];
 

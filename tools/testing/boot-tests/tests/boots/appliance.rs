@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `make appliance` makes, booted as the firmware of a PC does.
+
+use crate::{host, verdict::*, Case};
+use boot_tests::{project_dir, Machine};
+use libtest_mimic::Failed;
+use std::{fs, path::Path, time::Duration};
+
+/// The script that makes the EFI file `$1` of the project's directory, and of a unit that tells what has come of the
+/// container, and ends the machine.
+const EFI: &str = r#"
+    d=$1.d; rm -rf $d; cp -a $project/appliance $d; cp $params $d/cmdline; f=$d/files
+    mkdir -p $f/etc/systemd/system/multi-user.target.wants
+    ln -s ../report.service $f/etc/systemd/system/multi-user.target.wants/
+    cat >$f/etc/systemd/system/report.service <<-EOT
+	[Unit]
+	After=hello.service
+	[Service]
+	Type=oneshot
+	ExecStart=/report
+	StandardOutput=tty
+	TTYPath=/dev/ttyS0
+	EOT
+    cat >$f/report <<-"EOT"
+	#!/bin/sh
+	# An update: a new root in memory takes over, while the kernel runs on.
+	if grep -qw update /proc/cmdline && [ ! -e /run/updated ]; then
+		awk '/^Shmem:/ { print "\nbefore: " $2 }' /proc/meminfo
+		echo "root before: $(findmnt -no FSTYPE /)"
+		touch /run/updated
+		mkdir /run/nextroot
+		mount -t tmpfs -o size=90% tmpfs /run/nextroot
+		cd /run/nextroot
+		mkdir dev proc run sys tmp
+		for f in /*; do [ -e "${f#/}" ] || cp -a "$f" .; done
+		exec systemctl soft-reboot
+	fi
+	/usr/lib/systemd/systemd-networkd-wait-online --timeout=60
+	mkdir -p /tmp/root/bin
+	cp /usr/bin/busybox /tmp/root/bin/
+	run=$(podman run --rm --network=none --rootfs /tmp/root /bin/busybox echo hello from a directory 2>&1)
+	echo; echo "root: $(findmnt -no FSTYPE /)"
+	echo "host: $(cat /etc/hostname)"
+	echo "address: $(ip -4 -o address show scope global | awk '$2 ~ /^e/ { print $4 }')"
+	echo "secure boot: $(od -An -tu1 -j4 /sys/firmware/efi/efivars/SecureBoot-* | tr -d " ")"
+	echo "run: $run"
+	awk '/^Shmem:/ { print "after: " $2 }' /proc/meminfo
+	echo "lockdown: $(cat /sys/kernel/security/lockdown)"
+	echo "service: $(systemctl is-active hello)"
+	echo "container: $(journalctl -o cat -u "hello*" | grep "^hello from\|pivot_root" | tail -n 1)"
+	echo "SCENARIO-END"
+	exec systemctl poweroff --force --force
+	EOT
+    chmod 755 $f/report
+    env $signed $project/scripts/appliance $d $1
+    rm -rf $d
+    "#;
+
+/// The key that Debian's firmware for tests trusts, without its password.
+const KEY: &str = "
+    openssl pkey -in /usr/share/ovmf/PkKek-1-snakeoil.key -passin pass:snakeoil -out $1
+    ";
+
+const PARAMS: &str = "console=ttyS0 no_timer_check printk.time=0 panic=-1 TERM=dumb";
+
+/// How a firmware gets at what is to be booted: the script that makes `$1` of `$efi`, and QEMU's arguments.
+struct Way {
+    name: &'static str,
+    script: &'static str,
+    qemu: fn(&Path) -> String,
+    /// The firmware starts what is signed, and the kernel is as locked as it can be.
+    secure: bool,
+    /// In MiB. A firmware that fetches the file itself has it in memory meanwhile.
+    memory: u32,
+}
+
+/// A disk with a partition for EFI, into which it puts what is in `$1.d`.
+const PARTITION: &str = r#"
+    esp() {
+        rm -f $1; truncate -s 400M $1; echo 'start=1M, type=uefi' | sfdisk -q -X gpt $1
+        mkfs.vfat -F 32 -s 2 --offset 2048 $1 $((399 * 1024 - 64)) >/dev/null
+        mcopy -s -i $1@@1M $1.d/* ::; rm -rf $1.d
+    }
+    rm -rf $1.d; mkdir -p $1.d/EFI/BOOT;
+    "#;
+
+/// A network card for the system alone.
+const CARD: &str = "-netdev user,id=n -device virtio-net-pci,netdev=n,romfile=";
+
+fn disk(file: &Path) -> String {
+    format!(
+        "-bios /usr/share/ovmf/OVMF.fd -drive file={},format=raw,if=virtio,snapshot=on {CARD}",
+        file.display()
+    )
+}
+
+fn secure_disk(file: &Path) -> String {
+    let flash = |unit, name| {
+        format!("-drive if=pflash,format=raw,unit={unit},snapshot=on,file=/usr/share/OVMF/OVMF_{name}.fd")
+    };
+    format!(
+        "-machine q35,smm=on -global driver=cfi.pflash01,property=secure,value=on {} {} {CARD} -drive file={},format=raw,if=virtio,snapshot=on",
+        flash(0, "CODE_4M.secboot"),
+        flash(1, "VARS_4M.snakeoil"),
+        file.display()
+    )
+}
+
+fn network(boot: String, rom: &str) -> String {
+    format!("-bios /usr/share/ovmf/OVMF.fd -device virtio-net-pci,netdev=n{rom} -netdev user,id=n,{boot}")
+}
+
+fn tftp(dir: &Path) -> String {
+    let dir = dir.display();
+    network(format!("tftp={dir},bootfile=appliance.efi"), ",romfile=")
+}
+
+/// QEMU's network card brings iPXE along, and each connection to that address starts a server.
+fn http(dir: &Path) -> String {
+    let server = format!("guestfwd=tcp:10.0.2.100:80-cmd:{}/httpd", dir.display());
+    network(format!("{server},bootfile=http://10.0.2.100/boot.ipxe"), "")
+}
+
+const PARTITION_ALONE: Way = Way {
+    name: "partition",
+    script: "cp $efi $1.d/EFI/BOOT/BOOTX64.EFI; esp $1",
+    qemu: disk,
+    secure: false,
+    memory: 768,
+};
+
+const GRUB: Way = Way {
+    name: "grub",
+    script: r#"
+        cp $OUT/host/grub/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi $1.d/EFI/BOOT/BOOTX64.EFI
+        cp $OUT/kernels/appliance/$IMAGE $1.d/kernel; cp $OUT/appliance/system.zst $1.d/system.cpio.zst
+        cp $OUT/appliance/${efi##*/}.cpio.zst $1.d/files.cpio.zst; mkdir $1.d/EFI/debian
+        cat >$1.d/EFI/debian/grub.cfg <<-EOT
+		linux /kernel $(cat $params)
+		initrd /system.cpio.zst /files.cpio.zst
+		boot
+		EOT
+        esp $1"#,
+    qemu: disk,
+    secure: false,
+    memory: 2048,
+};
+
+const SYSTEMD_BOOT: Way = Way {
+    name: "systemd-boot",
+    script: r#"
+        cp $OUT/host/ukify/usr/lib/systemd/boot/efi/systemd-bootx64.efi $1.d/EFI/BOOT/BOOTX64.EFI
+        mkdir $1.d/EFI/Linux; cp $efi $1.d/EFI/Linux/appliance.efi; esp $1"#,
+    qemu: disk,
+    secure: false,
+    memory: 2048,
+};
+
+const PXE: Way = Way {
+    name: "pxe",
+    script: "rm -rf $1.d $1; mkdir $1; ln $efi $1/appliance.efi",
+    qemu: tftp,
+    secure: false,
+    memory: 2048,
+};
+
+const IPXE: Way = Way {
+    name: "ipxe",
+    script: r#"
+        rm -rf $1.d $1; mkdir $1; ln $OUT/kernels/appliance/$IMAGE $1/kernel; ln $OUT/appliance/system.zst $1/system.cpio.zst
+        cp $OUT/appliance/${efi##*/}.cpio.zst $1/files.cpio.zst
+        printf '%s\n' '#!ipxe' "kernel kernel initrd=system.cpio.zst initrd=files.cpio.zst $(cat $params)" \
+            'initrd system.cpio.zst' 'initrd files.cpio.zst' boot >$1/boot.ipxe
+        printf '#!/bin/sh\nexec %s httpd -i -h %s\n' $(find $OUT/host/busybox -name busybox -type f) $1 >$1/httpd; chmod 755 $1/httpd"#,
+    qemu: http,
+    secure: false,
+    memory: 2048,
+};
+
+const SECURE_BOOT: Way = Way {
+    name: "secure-boot",
+    script: PARTITION_ALONE.script,
+    qemu: secure_disk,
+    secure: true,
+    memory: 2048,
+};
+
+/// The container starts, and with `empty_rootfs=0` it does not.
+fn boots(way: Way) -> Outcome {
+    let (lockdown, secure) = match way.secure {
+        true => (
+            "lockdown: none integrity [confidentiality]",
+            "secure boot: 1",
+        ),
+        false => (
+            "lockdown: [none] integrity confidentiality",
+            "secure boot: 0",
+        ),
+    };
+    let on = [
+        IS_ON,
+        lockdown,
+        "root: tmpfs",
+        "service: active",
+        "container: hello from a container, whose root is overlay",
+        "run: hello from a directory",
+        "host: appliance",
+        "address: 10.0.2.15/24",
+        secure,
+    ];
+    expect(&machine(&way, "", way.secure)?, &on)?;
+    let off = [
+        lockdown,
+        "root: rootfs",
+        "service: inactive",
+        "container: *error jailing process inside rootfs: pivot_root .: invalid argument*",
+        "run: *error jailing process inside rootfs: pivot_root .: invalid argument*",
+        secure,
+    ];
+    expect(&machine(&way, "empty_rootfs=0", way.secure)?, &off)?;
+    if way.secure {
+        let mut unsigned = machine(&way, "unsigned=1", false)?;
+        unsigned.may_hang = true;
+        unsigned.deadline = Duration::from_secs(180);
+        let console = expect(&unsigned, &["*Access Denied*"])?;
+        if has(&console, "*Linux version *") {
+            return Err(format!("{console}\nwhat nobody has signed has started").into());
+        }
+    }
+    Ok(())
+}
+
+fn machine(way: &Way, params: &str, signed: bool) -> Result<Machine, Failed> {
+    let name = format!("{}.{}", way.name, params.replace(['=', ' '], "-"));
+    let params = match way.secure {
+        true => format!("{PARAMS} lockdown=confidentiality {params}\n"),
+        false => format!("{PARAMS} {params}\n"),
+    };
+    let params = host::file(&format!("{name}.params"), &params)?;
+    let signed = match signed {
+        true => format!(
+            "KEY={} CERT=/usr/share/ovmf/PkKek-1-snakeoil.pem",
+            host::make("appliance.key", KEY)?.display()
+        ),
+        false => String::new(),
+    };
+    let given = format!(
+        "project={}; params={params}; signed='{signed}';",
+        project_dir().display()
+    );
+    let efi = host::make(&format!("{name}.efi"), &format!("{given}{EFI}"))?;
+    let script = format!("{given} efi={}; {PARTITION}{}", efi.display(), way.script);
+    let made = host::make(&name, &script)?;
+    let mut machine = Machine::new("none", "");
+    machine.memory = way.memory;
+    machine.deadline = Duration::from_secs(900);
+    machine.firmware = (way.qemu)(&made).split(' ').map(String::from).collect();
+    Ok(machine)
+}
+
+/// Through `systemctl soft-reboot`, which pivots: the old root's memory comes back. On a stock boot it does not, though
+/// containers start there as well: that is the copy into a second tmpfs.
+fn update_gives_memory_back() -> Outcome {
+    let updated = |params, expected: &[&str]| -> Result<[u64; 2], Failed> {
+        let mut machine = machine(&PARTITION_ALONE, params, false)?;
+        machine.memory = 2048;
+        let console = expect(
+            &machine,
+            &[&["root: tmpfs", "service: active"], expected].concat(),
+        )?;
+        let both = [number(&console, "before")?, number(&console, "after")?];
+        println!("{params}: KiB in tmpfs before and after: {both:?}");
+        Ok(both)
+    };
+    let [before, after] = updated("update", &[IS_ON, "root before: tmpfs"])?;
+    let [stock, stays] = updated("empty_rootfs=0 update", &["root before: rootfs"])?;
+    match after * 10 < before * 13 && stays * 10 > stock * 17 {
+        true => Ok(()),
+        false => Err("the memory of the old root is not what was expected".into()),
+    }
+}
+
+/// What `make appliance` says of a directory or a key that it cannot take, which is all that comes of it.
+fn bad_input_is_named() -> Outcome {
+    let dir = host::make(
+        "appliance.bad",
+        "rm -rf $1; mkdir -p $1/files; echo udev >$1/packages; yes quiet | head -n 400 >$1/cmdline
+         openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=a -keyout $1/key -out $1/cert
+         openssl genrsa -out $1/other 2048",
+    )?;
+    let here = dir.display();
+    let short = format!("echo quiet >{here}/cmdline;");
+    let key = format!("KEY={here}/other CERT={here}/cert");
+    let inputs = [
+        (
+            "".into(),
+            "".into(),
+            format!("{here}/cmdline has 2399 bytes; the kernel takes 2047"),
+        ),
+        (
+            short.clone(),
+            key,
+            format!("{here}/cert is not the certificate of {here}/other"),
+        ),
+        (
+            short.clone(),
+            format!("KEY={here}/key"),
+            "KEY and CERT name files in PEM; there is no CERT".into(),
+        ),
+        (
+            short.clone(),
+            format!("KEY={here}/cert CERT={here}/cert"),
+            format!("{here}/cert is no private key in PEM without a password"),
+        ),
+        (
+            short.clone(),
+            format!("KEY={here}/key CERT={here}/key"),
+            format!("{here}/key is no certificate in PEM"),
+        ),
+        (
+            format!("{short} rm {here}/packages;"),
+            "".into(),
+            format!("{here} has no packages; appliance/ shows one"),
+        ),
+    ];
+    for (before, given, said) in inputs {
+        let script = format!(
+            "{before} if env {given} {}/scripts/appliance {here} {here}.efi 2>$1 >/dev/null; then exit 1; fi
+             [ ! -e {here}.efi ]",
+            project_dir().display()
+        );
+        let answer = fs::read_to_string(host::make("appliance.answer", &script)?)?;
+        if answer != format!("appliance: {said}\n") {
+            return Err(format!("{answer}\nnot: {said}").into());
+        }
+    }
+    Ok(())
+}
+
+const NEEDS: [&str; 3] = [
+    "kernel appliance",
+    "appliance",
+    "setup dosfstools fdisk mtools openssl ovmf sbsigntool",
+];
+
+pub fn cases() -> Vec<Case> {
+    let case = |name, shows, way| {
+        Case::new(name, shows, move || boots(way))
+            .needs(NEEDS)
+            .x86_only("the firmware is a PC's")
+    };
+    vec![
+        case(
+            "firmware_starts_it_from_a_disk",
+            "UEFI starts the one file from a disk's EFI partition, and a container starts at boot",
+            PARTITION_ALONE,
+        ),
+        case(
+            "grub_starts_it",
+            "GRUB starts it from kernel and initramfs apart",
+            GRUB,
+        )
+        .needs(["userland host/grub grub-efi-amd64-bin"]),
+        case(
+            "systemd_boot_starts_it",
+            "systemd-boot finds the one file by itself and starts it",
+            SYSTEMD_BOOT,
+        ),
+        case(
+            "firmware_starts_it_from_the_network",
+            "UEFI fetches the one file by PXE and starts it",
+            PXE,
+        ),
+        case(
+            "ipxe_starts_it",
+            "iPXE fetches kernel and initramfs apart by HTTP and starts them",
+            IPXE,
+        )
+        .needs(["userland host/busybox busybox-static"]),
+        case(
+            "secure_boot_starts_what_is_signed",
+            "with Secure Boot on, UEFI starts the signed file, locked down, and refuses an unsigned one",
+            SECURE_BOOT,
+        ),
+        Case::new(
+            "update_gives_memory_back",
+            "systemctl soft-reboot into a new root in memory gives the memory of the old one back; on a stock boot it stays",
+            update_gives_memory_back,
+        )
+        .needs(NEEDS)
+        .x86_only("the firmware is a PC's"),
+        Case::new(
+            "bad_input_is_named",
+            "a command line that is too long, a key without its certificate and a file that is missing are named in one line",
+            bad_input_is_named,
+        )
+        .needs(["kernel appliance", "setup libarchive-tools openssl sbsigntool"])
+        .x86_only("the firmware is a PC's"),
+    ]
+}
