@@ -48,8 +48,8 @@ copy_objects() {
 	rm -rf "$2.new"
 	mkdir -p "${2%/*}"
 	cp -a "$1" "$2.new"
-	# Without Rust there is no such directory.
-	mkdir -p "$2.new/rust"
+	# Without Rust there is no such directory, and not each architecture has tools.
+	mkdir -p "$2.new/rust" "$2.new/tools"
 	find "$2.new/tools" "$2.new/rust" -name '.*.cmd' -exec sed -i "s|$1/|$2/|g" {} +
 	rm -rf "$2"
 	mv "$2.new" "$2"

@@ -118,14 +118,6 @@ pub fn cases() -> Vec<Case> {
             "Rust goes together with CFI on x86_64 and arm64 alone",
         ),
         case(
-            "without_dead_code",
-            "the same as least, less all that nothing calls (LD_DEAD_CODE_DATA_ELIMINATION)",
-            "dce",
-            &ramfs,
-            &[],
-        )
-        .only_on(&["arm"], "of what is tested here, ARM alone has it with Rust"),
-        case(
             "rust_of_6_18",
             "the same with what Rust goes together with since 6.18: module versions by GENDWARFKSYMS (x86_64: and gcc's KASAN; arm: and LPAE)",
             "6.18",

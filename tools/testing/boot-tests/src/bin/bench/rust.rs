@@ -7,12 +7,11 @@ use boot_tests::{costs_page, target};
 use std::{collections::BTreeSet, fs};
 
 /// Kernels, the architectures that can have them, and what they are.
-const KERNELS: [(&str, &[&str], &str); 5] = [
+const KERNELS: [(&str, &[&str], &str); 4] = [
     ("test", &ALL, "modules, names of symbols"),
     ("trim", &ALL, "the same, TRIM_UNUSED_KSYMS"),
     ("least", &ALL, "neither modules nor names of symbols"),
     ("lto", &["x86_64", "arm64"], "the same, clang, thin LTO"),
-    ("dce", &["arm"], "the same, LD_DEAD_CODE_DATA_ELIMINATION"),
 ];
 
 const ALL: [&str; 4] = ["x86_64", "arm64", "arm", "riscv64"];
@@ -57,8 +56,13 @@ pub fn run() -> Result<String> {
     for (n, (name, what)) in kernels().enumerate() {
         let (with, without) = (image(name)?, image(&format!("{name}-without-rust"))?);
         let sign = if with < without { "-" } else { "" };
+        let config = fs::read_to_string(target().kernel(name).join(".config"))?;
+        let less = match config.contains("CONFIG_LD_DEAD_CODE_DATA_ELIMINATION=y") {
+            true => ", LD_DEAD_CODE_DATA_ELIMINATION",
+            false => "",
+        };
         rows.insert(format!(
-            "{here} {}. {what} | {} | {sign}{}",
+            "{here} {}. {what}{less} | {} | {sign}{}",
             n + 1,
             commas(without),
             commas(with.abs_diff(without))
