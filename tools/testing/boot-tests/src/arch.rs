@@ -8,6 +8,8 @@ use std::{fs, path::Path};
 pub struct Arch {
     /// The file's name.
     pub name: String,
+    /// What Debian calls it; nothing if it has no packages for it.
+    pub debian: String,
     /// The kernel's image in the directory where it is built.
     pub image: String,
     /// The emulator and its machine; nothing if the kernel is a program.
@@ -47,6 +49,7 @@ impl Arch {
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into(),
+            debian: word("debian"),
             image: word("image"),
             qemu: words("qemu"),
             params: word("params"),

@@ -63,6 +63,11 @@ impl Target {
         self.out.join("base.cpio")
     }
 
+    /// The one that has the selftest of the series alone.
+    pub fn selftest(&self) -> PathBuf {
+        self.out.join("selftest.cpio")
+    }
+
     /// A file or a directory of a case's own.
     pub fn tmp(&self, name: &str) -> PathBuf {
         self.out.join("tmp").join(name)

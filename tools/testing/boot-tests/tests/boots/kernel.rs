@@ -313,6 +313,8 @@ pub fn cases() -> Vec<Case> {
             "kernel_builds_without_warning",
             "compilers, objtool and modpost have nothing to say",
             kernel_builds_without_warning,
-        ).quick(),
+        )
+        .quick()
+        .bare(),
     ]
 }

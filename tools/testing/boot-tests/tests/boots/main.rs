@@ -44,6 +44,8 @@ struct Case {
     quick: bool,
     /// What it counts, for the table of `make counts`.
     counts: Option<&'static str>,
+    /// It needs no packages in the guest.
+    bare: bool,
     /// Why it is not run on this architecture.
     left_out: Option<&'static str>,
     /// What has to be made first: scripts, each with its arguments.
@@ -62,6 +64,7 @@ impl Case {
             run: Box::new(run),
             quick: false,
             counts: None,
+            bare: false,
             left_out: None,
             needs: Vec::new(),
         }
@@ -69,6 +72,11 @@ impl Case {
 
     fn quick(mut self) -> Self {
         self.quick = true;
+        self
+    }
+
+    fn bare(mut self) -> Self {
+        self.bare = true;
         self
     }
 
@@ -91,6 +99,13 @@ impl Case {
     /// It is run on x86_64 only, for the reason given.
     fn x86_only(self, why: &'static str) -> Self {
         self.only_on(&["x86_64"], why)
+    }
+
+    fn not_on_x86(mut self, why: &'static str) -> Self {
+        if target().arch.name == "x86_64" {
+            self.left_out = Some(why);
+        }
+        self
     }
 
     fn only_on(mut self, arches: &[&str], why: &'static str) -> Self {
@@ -334,9 +349,18 @@ fn main() {
     if until().is_some() {
         order(&mut cases, count);
     }
-    let um = |case: &Case| target().arch.is_um() && !case.quick;
+    for (_, case) in &mut cases {
+        let why = if target().arch.is_um() && !case.quick {
+            "User-Mode Linux runs the quick set"
+        } else if target().arch.debian.is_empty() && !case.bare {
+            "Debian has no packages for this architecture"
+        } else {
+            continue;
+        };
+        case.left_out.get_or_insert(why);
+    }
     if !needs.is_empty() {
-        cases.retain(|(_, case)| case.left_out.is_none() && !um(case));
+        cases.retain(|(_, case)| case.left_out.is_none());
         return print_needs(&cases);
     }
     println!("boot-tests: {} of {all} cases", cases.len());
@@ -350,8 +374,7 @@ fn main() {
     let made = made();
     let mut trials = Vec::new();
     for (name, case) in cases {
-        let um = um(&case).then_some("User-Mode Linux runs the quick set");
-        if let Some(why) = case.left_out.or(um) {
+        if let Some(why) = case.left_out {
             skip(why, name);
             continue;
         }

@@ -113,6 +113,23 @@ fn selftest_agrees_with_nullfs() -> Outcome {
     }
 }
 
+/// The same test in a machine of another architecture.
+fn selftest_passes_on_other_architectures() -> Outcome {
+    let tried = |params: &str, expected: Fact, status: &str| {
+        let mut machine = Machine::new("none", params);
+        machine.initrd = Some(target().selftest());
+        let console = expect(&machine, &[status])?;
+        let results = results(&console);
+        match results.len() == TESTS && results.values().all(|&fact| fact == expected) {
+            true => Ok(()),
+            false => Err(Failed::from(console)),
+        }
+    };
+    let params = "PIVOT_FOR_GOOD=1 REQUIRE=1";
+    tried(params, Fact::Pass, "# exit status: 0")?;
+    tried(&format!("{params} {OFF}"), Fact::Fail, "# exit status: 1")
+}
+
 /// A caller that needs the feature is told so.
 fn selftest_fails_where_the_feature_is_required() -> Outcome {
     let (code, output) = vmtest_on("test", &["-r", "-a", OFF])?;
@@ -210,6 +227,14 @@ pub fn cases() -> Vec<Case> {
             selftest_agrees_with_nullfs,
         )
         .needs(["kernel stock", "kernel nullfs"]).x86_only(vmtest),
+        Case::new(
+            "selftest_passes_on_other_architectures",
+            "where vmtest.sh starts no machine, all facts hold, and fail with empty_rootfs=0",
+            selftest_passes_on_other_architectures,
+        )
+        .quick()
+        .bare()
+        .not_on_x86("vmtest.sh does it"),
         Case::new(
             "selftest_fails_where_the_feature_is_required",
             "REQUIRE=1 turns the skips into failures",
