@@ -515,6 +515,7 @@ peers() {
 	busybox mount -t devpts devpts /dev/pts
 	busybox mount -t tmpfs tmpfs /run
 	# What systemd as PID 1 would have made.
+	busybox ln -s /proc/self/fd /dev/fd
 	busybox mkdir -p /run/systemd/inaccessible/dir
 	busybox mkfifo /run/systemd/inaccessible/fifo
 	busybox touch /run/systemd/inaccessible/reg
@@ -522,15 +523,19 @@ peers() {
 	# What the packages do not have, such as awk.
 	busybox --install -s /opt/busybox
 	export PATH="$PATH:/opt/busybox" HOME=/root OCI_RUNTIME=/usr/bin/crun INIT=/peers/init
+	export TS_OPT_parsable=yes TS_OPT_show_diff=yes TS_OPT_use_system_commands=yes
 	while read -r dir program; do
 		cd "/peers/$dir" || exit
 		test=${dir##*/}/$program
-		busybox timeout -s KILL 200 "./$program" </dev/null >/tmp/log 2>&1
+		busybox timeout -s KILL 900 "./$program" </dev/null >/tmp/log 2>&1
 		status=$?
-		busybox sed -n -e "s|^ok [0-9]* *-* *\(.*\)# *SKIP.*|peer: $test: \1: is skipped|p" -e t \
+		busybox sed -n -e "s|^ok [0-9]* *-* *\(.*\)# *[Ss][Kk][Ii][Pp].*|peer: $test: \1: is skipped|p" -e t \
 			-e "s|^ok [0-9]* *-* *\(.*\)|peer: $test: \1: passes|p" \
-			-e "s|^not ok [0-9]* *-* *\(.*\)|peer: $test: \1: fails|p" /tmp/log
-		! busybox grep -q '^1\.\.0 # *SKIP' /tmp/log || status=77
+			-e "s|^not ok [0-9]* *-* *\(.*\)|peer: $test: \1: fails|p" \
+			-e "s|^.*: \(\[[0-9]*\] .*[^ ]\)  *\.\.\. OK.*|peer: $test: \1: passes|p" \
+			-e "s|^.*: \(\[[0-9]*\] .*[^ ]\)  *\.\.\. FAILED.*|peer: $test: \1: fails|p" \
+			-e "s|^.*: \(\[[0-9]*\] .*[^ ]\)  *\.\.\. .*|peer: $test: \1: is skipped|p" /tmp/log
+		! busybox grep -q '^1\.\.0 # *SKIP\|\.\.\. SKIPPED (' /tmp/log || status=77
 		case $status in
 		0) echo "peer: $test: passes" ;;
 		4|77) echo "peer: $test: is skipped" ;;
