@@ -7,55 +7,132 @@ use boot_tests::{project_dir, Machine};
 use libtest_mimic::Failed;
 use std::{fs, path::Path, time::Duration};
 
-/// The script that makes the EFI file `$1` of the project's directory, and of a unit that tells what has come of the
-/// container, and ends the machine.
+/// The script that makes the EFI file `$1` of the project's directory, with a program that tells what has come of it,
+/// and ends the machine.
 const EFI: &str = r#"
     d=$1.d; rm -rf $d; cp -a $project/appliance $d; cp $params $d/cmdline; f=$d/files
+    printf '%s\n' $packages >>$d/packages
     mkdir -p $f/etc/systemd/system/multi-user.target.wants
     ln -s ../report.service $f/etc/systemd/system/multi-user.target.wants/
     cat >$f/etc/systemd/system/report.service <<-EOT
 	[Unit]
-	After=hello.service
+	After=hello.service docker.service
 	[Service]
 	Type=oneshot
 	ExecStart=/report
 	StandardOutput=tty
 	TTYPath=/dev/ttyS0
 	EOT
-    cat >$f/report <<-"EOT"
-	#!/bin/sh
-	# An update: a new root in memory takes over, while the kernel runs on.
-	if grep -qw update /proc/cmdline && [ ! -e /run/updated ]; then
-		awk '/^Shmem:/ { print "\nbefore: " $2 }' /proc/meminfo
-		echo "root before: $(findmnt -no FSTYPE /)"
-		touch /run/updated
-		mkdir /run/nextroot
-		mount -t tmpfs -o size=90% tmpfs /run/nextroot
-		cd /run/nextroot
-		mkdir dev proc run sys tmp
-		for f in /*; do [ -e "${f#/}" ] || cp -a "$f" .; done
-		exec systemctl soft-reboot
-	fi
-	/usr/lib/systemd/systemd-networkd-wait-online --timeout=60
-	mkdir -p /tmp/root/bin
-	cp /usr/bin/busybox /tmp/root/bin/
-	run=$(podman run --rm --network=none --rootfs /tmp/root /bin/busybox echo hello from a directory 2>&1)
-	echo; echo "root: $(findmnt -no FSTYPE /)"
-	echo "host: $(cat /etc/hostname)"
-	echo "address: $(ip -4 -o address show scope global | awk '$2 ~ /^e/ { print $4 }')"
-	echo "secure boot: $(od -An -tu1 -j4 /sys/firmware/efi/efivars/SecureBoot-* | tr -d " ")"
-	echo "run: $run"
-	awk '/^Shmem:/ { print "after: " $2 }' /proc/meminfo
-	echo "lockdown: $(cat /sys/kernel/security/lockdown)"
-	echo "service: $(systemctl is-active hello)"
-	echo "container: $(journalctl -o cat -u "hello*" | grep "^hello from\|pivot_root" | tail -n 1)"
-	echo "SCENARIO-END"
-	exec systemctl poweroff --force --force
-	EOT
-    chmod 755 $f/report
+    cp $report $f/report; chmod 755 $f/report
     env $signed $project/scripts/appliance $d $1
     rm -rf $d
     "#;
+
+/// A system that is tried: its name, the packages that it has besides, and its program, which finds a word in the
+/// machine's parameters if it is to do more.
+struct System {
+    name: &'static str,
+    packages: &'static str,
+    report: &'static str,
+}
+
+const PODMAN: System = System {
+    name: "podman",
+    packages: "",
+    report: r#"#!/bin/sh
+# An update: a new root in memory takes over, while the kernel runs on.
+if grep -qw update /proc/cmdline && [ ! -e /run/updated ]; then
+	awk '/^Shmem:/ { print "\nbefore: " $2 }' /proc/meminfo
+	echo "root before: $(findmnt -no FSTYPE /)"
+	touch /run/updated
+	mkdir /run/nextroot
+	mount -t tmpfs -o size=90% tmpfs /run/nextroot
+	cd /run/nextroot
+	mkdir dev proc run sys tmp
+	for f in /*; do [ -e "${f#/}" ] || cp -a "$f" .; done
+	exec systemctl soft-reboot
+fi
+/usr/lib/systemd/systemd-networkd-wait-online --timeout=60
+mkdir -p /tmp/root/bin
+cp /usr/bin/busybox /tmp/root/bin/
+run=$(podman run --rm --network=none --rootfs /tmp/root /bin/busybox echo hello from a directory 2>&1)
+echo; echo "root: $(findmnt -no FSTYPE /)"
+echo "host: $(cat /etc/hostname)"
+echo "address: $(ip -4 -o address show scope global | awk '$2 ~ /^e/ { print $4 }')"
+echo "secure boot: $(od -An -tu1 -j4 /sys/firmware/efi/efivars/SecureBoot-* | tr -d " ")"
+echo "run: $run"
+awk '/^Shmem:/ { print "after: " $2 }' /proc/meminfo
+echo "lockdown: $(cat /sys/kernel/security/lockdown)"
+echo "service: $(systemctl is-active hello)"
+echo "container: $(journalctl -o cat -u "hello*" | grep "^hello from\|pivot_root" | tail -n 1)"
+echo "SCENARIO-END"
+exec systemctl poweroff --force --force
+"#,
+};
+
+/// It goes down through an exitrd, a small system that takes over from systemd, and starts what lies on its disk.
+const KEXEC: System = System {
+    name: "kexec",
+    packages: "kexec-tools",
+    report: r#"#!/bin/sh
+echo
+if grep -qw old /proc/cmdline; then
+	mount -o ro /dev/vda1 /mnt
+	cat /mnt/system.cpio.zst /mnt/files.cpio.zst >/run/initrd
+	kexec -s -l /mnt/kernel --initrd=/run/initrd --append="$(sed 's/\<old\>/new/' /proc/cmdline)" &&
+		echo 'new: loaded'
+	umount /mnt; rm /run/initrd
+	d=/run/initramfs; mkdir -p $d; cd $d; mkdir dev oldroot proc run sys
+	cp --parents $(ldd /usr/sbin/kexec | grep -o '/[^ ]*') /usr/sbin/kexec /usr/bin/busybox .
+	cat >shutdown <<-"EOT"
+		#!/usr/bin/busybox sh
+		exec >/dev/ttyS0 2>&1
+		echo
+		alias busybox=/usr/bin/busybox
+		busybox awk '$2 ~ "^/oldroot" { print $2 }' /proc/mounts | busybox sort -r | busybox xargs -n 1 /usr/bin/busybox umount
+		echo "exitrd: $1, $(busybox grep -c " /oldroot" /proc/mounts) mounts of the old root are left"
+		busybox awk '/^Shmem:/ { print "exitrd in memory: " $2 }' /proc/meminfo
+		/usr/sbin/kexec -e
+	EOT
+	chmod 755 shutdown
+	awk '/^Shmem:/ { print "in memory: " $2 }' /proc/meminfo
+	exec systemctl --no-block kexec
+fi
+echo "root: $(findmnt -no FSTYPE /)"
+echo "kernel: $(grep -ow 'old\|new' /proc/cmdline)"
+echo "service: $(systemctl is-active hello)"
+echo "container: $(journalctl -o cat -u "hello*" | grep "^hello from\|pivot_root" | tail -n 1)"
+echo "SCENARIO-END"
+exec systemctl poweroff --force --force
+"#,
+};
+
+/// Without rules for a firewall and without the network it needs nothing of the kernel besides.
+const DOCKER: System = System {
+    name: "docker",
+    packages: "docker.io docker-cli",
+    report: r#"#!/bin/sh
+mkdir -p /etc/docker /tmp/image/bin /tmp/build
+echo '{ "iptables": false, "ip6tables": false, "bridge": "none", "storage-driver": "overlay2" }' >/etc/docker/daemon.json
+systemctl reset-failed docker
+systemctl restart docker
+cp /usr/bin/busybox /tmp/image/bin
+printf 'FROM image\nRUN ["/bin/busybox", "touch", "/built"]\n' >/tmp/build/Dockerfile
+echo text >/tmp/text
+tar -C /tmp/image -c . | docker import - image >/dev/null
+last() { "$@" 2>&1 | tail -n 1; }
+echo; echo "root: $(findmnt -no FSTYPE /)"
+echo "storage: $(docker info --format '{{.Driver}}')"
+echo "run: $(docker run --rm --network=none image /bin/busybox echo hello from docker 2>&1 | grep -o 'hello.*\|pivot_root.*')"
+docker run -d --name container --network=none image /bin/busybox sleep 1000 >/dev/null 2>&1
+echo "exec: $(last docker exec container /bin/busybox echo inside)"
+echo "cp: $(last docker cp /tmp/text container:/text; last docker exec container /bin/busybox cat /text)" | paste -sd' '
+echo "build: $(DOCKER_BUILDKIT=0 last docker build --network=none -t built /tmp/build)"
+echo "built: $(last docker run --rm --network=none built /bin/busybox ls /built)"
+echo "SCENARIO-END"
+exec systemctl poweroff --force --force
+"#,
+};
 
 /// The key that Debian's firmware for tests trusts, without its password.
 const KEY: &str = "
@@ -134,7 +211,7 @@ const GRUB: Way = Way {
     name: "grub",
     script: r#"
         cp $OUT/host/grub/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi $1.d/EFI/BOOT/BOOTX64.EFI
-        cp $OUT/kernels/appliance/$IMAGE $1.d/kernel; cp $OUT/appliance/system.zst $1.d/system.cpio.zst
+        cp $OUT/kernels/appliance/$IMAGE $1.d/kernel; cp $OUT/appliance/${efi##*/}.cpio.system.zst $1.d/system.cpio.zst
         cp $OUT/appliance/${efi##*/}.cpio.zst $1.d/files.cpio.zst; mkdir $1.d/EFI/debian
         cat >$1.d/EFI/debian/grub.cfg <<-EOT
 		linux /kernel $(cat $params)
@@ -168,7 +245,7 @@ const PXE: Way = Way {
 const IPXE: Way = Way {
     name: "ipxe",
     script: r#"
-        rm -rf $1.d $1; mkdir $1; ln $OUT/kernels/appliance/$IMAGE $1/kernel; ln $OUT/appliance/system.zst $1/system.cpio.zst
+        rm -rf $1.d $1; mkdir $1; ln $OUT/kernels/appliance/$IMAGE $1/kernel; ln -L $OUT/appliance/${efi##*/}.cpio.system.zst $1/system.cpio.zst
         cp $OUT/appliance/${efi##*/}.cpio.zst $1/files.cpio.zst
         printf '%s\n' '#!ipxe' "kernel kernel initrd=system.cpio.zst initrd=files.cpio.zst $(cat $params)" \
             'initrd system.cpio.zst' 'initrd files.cpio.zst' boot >$1/boot.ipxe
@@ -209,7 +286,7 @@ fn boots(way: Way) -> Outcome {
         "address: 10.0.2.15/24",
         secure,
     ];
-    expect(&machine(&way, "", way.secure)?, &on)?;
+    expect(&machine(&PODMAN, &way, "", way.secure)?, &on)?;
     let off = [
         lockdown,
         "root: rootfs",
@@ -218,9 +295,9 @@ fn boots(way: Way) -> Outcome {
         "run: *error jailing process inside rootfs: pivot_root .: invalid argument*",
         secure,
     ];
-    expect(&machine(&way, "empty_rootfs=0", way.secure)?, &off)?;
+    expect(&machine(&PODMAN, &way, "empty_rootfs=0", way.secure)?, &off)?;
     if way.secure {
-        let mut unsigned = machine(&way, "unsigned=1", false)?;
+        let mut unsigned = machine(&PODMAN, &way, "unsigned=1", false)?;
         unsigned.may_hang = true;
         unsigned.deadline = Duration::from_secs(180);
         let console = expect(&unsigned, &["*Access Denied*"])?;
@@ -231,8 +308,10 @@ fn boots(way: Way) -> Outcome {
     Ok(())
 }
 
-fn machine(way: &Way, params: &str, signed: bool) -> Result<Machine, Failed> {
-    let name = format!("{}.{}", way.name, params.replace(['=', ' '], "-"));
+fn machine(system: &System, way: &Way, params: &str, signed: bool) -> Result<Machine, Failed> {
+    let words = params.replace(['=', ' '], "-");
+    let name = format!("{}.{}.{words}", system.name, way.name);
+    let report = host::file(&format!("{name}.report"), system.report)?;
     let params = match way.secure {
         true => format!("{PARAMS} lockdown=confidentiality {params}\n"),
         false => format!("{PARAMS} {params}\n"),
@@ -246,8 +325,9 @@ fn machine(way: &Way, params: &str, signed: bool) -> Result<Machine, Failed> {
         false => String::new(),
     };
     let given = format!(
-        "project={}; params={params}; signed='{signed}';",
-        project_dir().display()
+        "project={}; params={params}; signed='{signed}'; report={report}; packages='{}';",
+        project_dir().display(),
+        system.packages
     );
     let efi = host::make(&format!("{name}.efi"), &format!("{given}{EFI}"))?;
     let script = format!("{given} efi={}; {PARTITION}{}", efi.display(), way.script);
@@ -263,7 +343,7 @@ fn machine(way: &Way, params: &str, signed: bool) -> Result<Machine, Failed> {
 /// containers start there as well: that is the copy into a second tmpfs.
 fn update_gives_memory_back() -> Outcome {
     let updated = |params, expected: &[&str]| -> Result<[u64; 2], Failed> {
-        let mut machine = machine(&PARTITION_ALONE, params, false)?;
+        let mut machine = machine(&PODMAN, &PARTITION_ALONE, params, false)?;
         machine.memory = 2048;
         let console = expect(
             &machine,
@@ -279,6 +359,59 @@ fn update_gives_memory_back() -> Outcome {
         true => Ok(()),
         false => Err("the memory of the old root is not what was expected".into()),
     }
+}
+
+/// Down through an exitrd, and by kexec into what has come meanwhile: another kernel, with another initramfs. On a
+/// stock boot systemd moves where it cannot pivot: the old root is out of sight as well, and its memory stays.
+fn kexec_starts_a_newer_one() -> Outcome {
+    let through = |params, expected: &[&str]| -> Result<[u64; 2], Failed> {
+        let seen = [
+            "new: loaded",
+            "exitrd: kexec, 0 mounts of the old root are left",
+            "kernel: new",
+        ];
+        let machine = machine(&KEXEC, &GRUB, params, false)?;
+        let console = expect(&machine, &[&seen, expected].concat())?;
+        let both = [
+            number(&console, "in memory")?,
+            number(&console, "exitrd in memory")?,
+        ];
+        println!("{params}: KiB in tmpfs before, and in the exitrd: {both:?}");
+        Ok(both)
+    };
+    let [before, after] = through("old", &["root: tmpfs", "service: active"])?;
+    let [stock, stays] = through("old empty_rootfs=0", &["root: rootfs", "service: inactive"])?;
+    match after * 10 < before && stays * 10 > stock * 9 {
+        true => Ok(()),
+        false => Err("the memory of the old root is not what was expected".into()),
+    }
+}
+
+/// dockerd, with overlay2 straight on the root.
+fn docker_runs_and_builds() -> Outcome {
+    let on = [
+        IS_ON,
+        "root: tmpfs",
+        "storage: overlay2",
+        "run: hello from docker",
+        "exec: inside",
+        "cp: text",
+        "build: Successfully tagged built:latest",
+        "built: /built",
+    ];
+    let machine_of = |params| {
+        let mut machine = machine(&DOCKER, &PARTITION_ALONE, params, false)?;
+        machine.memory = 2048;
+        Ok::<Machine, Failed>(machine)
+    };
+    expect(&machine_of("")?, &on)?;
+    let off = [
+        "root: rootfs",
+        "storage: overlay2",
+        "run: pivot_root *invalid argument*",
+    ];
+    expect(&machine_of("empty_rootfs=0")?, &off)?;
+    Ok(())
 }
 
 /// What `make appliance` says of a directory or a key that it cannot take, which is all that comes of it.
@@ -387,6 +520,21 @@ pub fn cases() -> Vec<Case> {
             "update_gives_memory_back",
             "systemctl soft-reboot into a new root in memory gives the memory of the old one back; on a stock boot it stays",
             update_gives_memory_back,
+        )
+        .needs(NEEDS)
+        .x86_only("the firmware is a PC's"),
+        Case::new(
+            "kexec_starts_a_newer_one",
+            "systemctl kexec goes down through an exitrd, where the memory of the old root is back, and a newer one comes up",
+            kexec_starts_a_newer_one,
+        )
+        .needs(NEEDS)
+        .needs(["userland host/grub grub-efi-amd64-bin"])
+        .x86_only("the firmware is a PC's"),
+        Case::new(
+            "docker_runs_and_builds",
+            "dockerd with overlay2 straight on the root runs, enters, copies into and builds containers",
+            docker_runs_and_builds,
         )
         .needs(NEEDS)
         .x86_only("the firmware is a PC's"),

@@ -158,7 +158,8 @@ fn installed_package_boots_debian() -> Outcome {
 /// The same kernel without a disk, with the security modules that it is configured with.
 fn installed_kernel_runs_containers_from_memory() -> Outcome {
     let dir = target().out.join("debian");
-    let params = "rdinit=/lib/systemd/systemd TERM=dumb systemd.unit=scenario.service printk.time=0";
+    let params =
+        "rdinit=/lib/systemd/systemd TERM=dumb systemd.unit=scenario.service printk.time=0";
     let mut machine = Machine::new("distribution", params);
     machine.image = Some(dir.join("kernel"));
     let config = fs::read_to_string(target().out.join("deb/out/.config"))?;
