@@ -361,8 +361,8 @@ fn update_gives_memory_back() -> Outcome {
     }
 }
 
-/// Down through an exitrd, and by kexec into what has come meanwhile: another kernel, with another initramfs. On a
-/// stock boot systemd moves where it cannot pivot: the old root is out of sight as well, and its memory stays.
+/// Down through an exitrd, and by kexec into the kernel and the initramfs that lie on the disk; they are the same ones,
+/// told apart by a parameter. On a stock boot systemd moves where it cannot pivot: the old root is out of sight as well, and its memory stays.
 fn kexec_starts_a_newer_one() -> Outcome {
     let through = |params, expected: &[&str]| -> Result<[u64; 2], Failed> {
         let seen = [

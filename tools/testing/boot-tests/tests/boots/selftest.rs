@@ -234,7 +234,8 @@ pub fn cases() -> Vec<Case> {
         )
         .quick()
         .bare()
-        .not_on_x86("vmtest.sh does it"),
+        .not_on_x86("vmtest.sh does it")
+        .machine_only("the selftest was not tried in a kernel that is a program"),
         Case::new(
             "selftest_fails_where_the_feature_is_required",
             "REQUIRE=1 turns the skips into failures",
