@@ -21,7 +21,7 @@ const MACHINES: [(&str, &str); 4] = [
 ];
 
 /// What may differ: the test, in which `*` stands for anything, what comes of it on each of [`MACHINES`], and why.
-const DIFFERENCES: [(&str, [&str; 4], &str); 10] = [
+const DIFFERENCES: [(&str, [&str; 4], &str); 11] = [
     (
         "bubblewrap/*:*",
         ["is not there", "passes", "passes", "passes"],
@@ -61,6 +61,11 @@ const DIFFERENCES: [(&str, [&str; 4], &str); 10] = [
         "landlock/fs_test",
         ["fails", "passes", "passes", "passes"],
         "the two before",
+    ),
+    (
+        "runc/*",
+        ["fails", "passes", "passes", "passes"],
+        NO_PIVOT,
     ),
     (
         "statmount/statmount_test_ns: test listmount ns id",
@@ -221,7 +226,8 @@ fn page(rows: &[String]) -> String {
         "# Suites that others wrote\n\n\
          `make peers` runs each suite in four machines that differ in nothing but where the root is: in the initramfs\n\
          or on an ext4 disk, each with `empty_rootfs=0` (stock) and with the feature. The numbers are the tests that\n\
-         pass; what fails everywhere wants more than these machines have. `UPDATE=1 make peers` writes this page.\n\n\
+         pass; what fails everywhere wants more than these machines have. `UPDATE=1 make peers` writes this page.\n\
+         LTP is not among them, as Debian does not have it.\n\n\
          | suite | version | tests | {head} |\n| --- | --- | --- | --- | --- | --- | --- |\n{}\n\n\
          ## What differs\n\n\
          Any other difference between the machines is a failure.\n\n\
@@ -303,6 +309,31 @@ fn systemd() -> Outcome {
     agree("systemd", version.ok_or("no library of systemd's")?, script)
 }
 
+/// Those of runc's own that need neither a compiler, the network, CRIU nor systemd, and are not about limits. They ask
+/// for a terminal, gawk, an image of busybox, and a program that reads from the terminals of containers; runc's own
+/// wants Go.
+fn runc() -> Outcome {
+    let script = r#"s=$build/sources/runc/tests/integration; b=userland.peers/bin/busybox
+        [ -e $b ] || b=userland.peers/usr/bin/busybox
+        to=$d/tests/integration; tty=$d/contrib/cmd/recvtty; i=$d.image
+        rm -rf $i; mkdir -p $d/runc $d/bin $to/testdata $tty $i/bin $i/dev $i/etc $i/root $i/tmp
+        printf '#!/bin/sh\nexec gawk "$@"\n' >$d/bin/awk
+        cp $s/*.bats $s/helpers.bash $to
+        cp $b $i/bin; for f in $($b --list); do [ $f = busybox ] || ln -s busybox $i/bin/$f; done
+        echo root:x:0:0:root:/root:/bin/sh >$i/etc/passwd; echo root:x:0: >$i/etc/group
+        tar -C $i -cf $to/testdata/busybox.tar .
+        printf '#!/bin/sh\necho BUSYBOX_IMAGE=/peers/tests/integration/testdata/busybox.tar\n' >$to/get-images.sh
+        gcc -static -O2 -o $tty/recvtty $guest/recvtty.c
+        chmod 755 $to/*.bats $to/get-images.sh $d/bin/awk
+        for f in create cwd debug delete exec help kill list mask mounts mounts_recursive no_pivot pause ps root run \
+            start start_detached start_hello state tty umask userns version; do
+            printf '#!/bin/sh\nexport PATH=/peers/bin:$PATH RUNC=/usr/sbin/runc; cd /peers/tests/integration\n' >$d/runc/$f
+            echo "exec script -qec 'stty -onlcr; bats -t $f.bats' /dev/null" >>$d/runc/$f
+            chmod 755 $d/runc/$f; echo "runc $f"
+        done >$d/list"#;
+    agree("runc", &version_of("runc")?, script)
+}
+
 /// Those of util-linux that are about mounts and namespaces. They want some programs that no package has.
 fn util_linux() -> Outcome {
     let script = r#"s=$build/sources/util-linux; o=$d.o; to=$d/util-linux; mkdir -p $o $to/tests/ts
@@ -339,6 +370,7 @@ pub fn cases() -> Vec<Case> {
         ),
         case("crun_tests", "so do crun's own", crun, &["package-sources crun"]),
         case("bubblewrap_tests", "so do bubblewrap's", bubblewrap, &["package-sources bubblewrap"]),
+        case("runc_tests", "so do runc's own", runc, &["package-sources runc"]),
         case(
             "util_linux_tests",
             "so do util-linux's of mounts and namespaces",
