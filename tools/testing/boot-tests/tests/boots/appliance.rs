@@ -3,9 +3,9 @@
 //! What `make appliance` makes, booted as the firmware of a PC does.
 
 use crate::{host, verdict::*, Case};
-use boot_tests::{project_dir, Machine};
+use boot_tests::{project_dir, target, Machine};
 use libtest_mimic::Failed;
-use std::{fs, path::Path, time::Duration};
+use std::{env, fs, path::Path, time::Duration};
 
 /// The script that makes the EFI file `$1` of the project's directory, with a program that tells what has come of it,
 /// and ends the machine.
@@ -30,10 +30,10 @@ const EFI: &str = r#"
 
 /// A system that is tried: its name, the packages that it has besides, and its program, which finds a word in the
 /// machine's parameters if it is to do more.
-struct System {
-    name: &'static str,
-    packages: &'static str,
-    report: &'static str,
+pub struct System {
+    pub name: &'static str,
+    pub packages: &'static str,
+    pub report: &'static str,
 }
 
 const PODMAN: System = System {
@@ -134,15 +134,27 @@ exec systemctl poweroff --force --force
 "#,
 };
 
-/// The key that Debian's firmware for tests trusts, without its password.
+/// A key of our own, and its certificate `$1.cert`.
 const KEY: &str = "
-    openssl pkey -in /usr/share/ovmf/PkKek-1-snakeoil.key -passin pass:snakeoil -out $1
+    [ -e $1.cert ] || openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=boot-tests -keyout $1 -out $1.cert
     ";
+
+/// A disk from which systemd-boot, while the firmware has no keys, enrolls that of `$key`.
+const ENROLLING: &str = r#"
+    k=$1.d/loader/keys/auto; mkdir -p $k; echo secure-boot-enroll force >$1.d/loader/loader.conf
+    cp $OUT/host/ukify/usr/lib/systemd/boot/efi/systemd-bootx64.efi $1.d/EFI/BOOT/BOOTX64.EFI
+    openssl x509 -in $key.cert -outform DER -out $1.der
+    attributes=NON_VOLATILE,RUNTIME_ACCESS,BOOTSERVICE_ACCESS,TIME_BASED_AUTHENTICATED_WRITE_ACCESS
+    for v in PK KEK db; do
+        sbsiglist --owner $(cat /proc/sys/kernel/random/uuid) --type x509 --output $1.esl $1.der
+        sbvarsign --attr $attributes --key $key --cert $key.cert --output $k/$v.auth $v $1.esl
+    done
+    esp $1"#;
 
 const PARAMS: &str = "console=ttyS0 no_timer_check printk.time=0 panic=-1 TERM=dumb";
 
 /// How a firmware gets at what is to be booted: the script that makes `$1` of `$efi`, and QEMU's arguments.
-struct Way {
+pub struct Way {
     name: &'static str,
     script: &'static str,
     qemu: fn(&Path) -> String,
@@ -153,7 +165,7 @@ struct Way {
 }
 
 /// A disk with a partition for EFI, into which it puts what is in `$1.d`.
-const PARTITION: &str = r#"
+pub const PARTITION: &str = r#"
     esp() {
         rm -f $1; truncate -s 400M $1; echo 'start=1M, type=uefi' | sfdisk -q -X gpt $1
         mkfs.vfat -F 32 -s 2 --offset 2048 $1 $((399 * 1024 - 64)) >/dev/null
@@ -172,16 +184,37 @@ fn disk(file: &Path) -> String {
     )
 }
 
+/// With Secure Boot, by the keys of [`enroll`].
 fn secure_disk(file: &Path) -> String {
-    let flash = |unit, name| {
-        format!("-drive if=pflash,format=raw,unit={unit},snapshot=on,file=/usr/share/OVMF/OVMF_{name}.fd")
-    };
+    format!("{},snapshot=on", secure_firmware(file))
+}
+
+/// Its last argument is where the firmware keeps its variables.
+fn secure_firmware(disk: &Path) -> String {
     format!(
-        "-machine q35,smm=on -global driver=cfi.pflash01,property=secure,value=on {} {} {CARD} -drive file={},format=raw,if=virtio,snapshot=on",
-        flash(0, "CODE_4M.secboot"),
-        flash(1, "VARS_4M.snakeoil"),
-        file.display()
+        "-machine q35,smm=on -global driver=cfi.pflash01,property=secure,value=on {CARD} \
+         -drive file={},format=raw,if=virtio,snapshot=on \
+         -drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.secboot.fd \
+         -drive if=pflash,format=raw,unit=1,file={}",
+        disk.display(),
+        target().tmp("appliance.vars").display()
     )
+}
+
+/// Has the firmware trust our key alone, as its owner does: by systemd-boot, which then resets the machine.
+fn enroll() -> Outcome {
+    host::make("appliance.vars", "cp /usr/share/OVMF/OVMF_VARS_4M.fd $1")?;
+    let key = host::make("appliance.key", KEY)?;
+    let disk = host::make(
+        "appliance.enrolling",
+        &format!("key={}; {PARTITION}{ENROLLING}", key.display()),
+    )?;
+    let machine = of_firmware(secure_firmware(&disk), SECURE_BOOT.memory);
+    expect(
+        &machine,
+        &["*Custom Secure Boot keys successfully enrolled*"],
+    )?;
+    Ok(())
 }
 
 fn network(boot: String, rom: &str) -> String {
@@ -199,7 +232,7 @@ fn http(dir: &Path) -> String {
     network(format!("{server},bootfile=http://10.0.2.100/boot.ipxe"), "")
 }
 
-const PARTITION_ALONE: Way = Way {
+pub const PARTITION_ALONE: Way = Way {
     name: "partition",
     script: "cp $efi $1.d/EFI/BOOT/BOOTX64.EFI; esp $1",
     qemu: disk,
@@ -275,6 +308,9 @@ fn boots(way: Way) -> Outcome {
             "secure boot: 0",
         ),
     };
+    if way.secure {
+        enroll()?;
+    }
     let on = [
         IS_ON,
         lockdown,
@@ -308,7 +344,7 @@ fn boots(way: Way) -> Outcome {
     Ok(())
 }
 
-fn machine(system: &System, way: &Way, params: &str, signed: bool) -> Result<Machine, Failed> {
+pub fn machine(system: &System, way: &Way, params: &str, signed: bool) -> Result<Machine, Failed> {
     let words = params.replace(['=', ' '], "-");
     let name = format!("{}.{}.{words}", system.name, way.name);
     let report = host::file(&format!("{name}.report"), system.report)?;
@@ -319,7 +355,7 @@ fn machine(system: &System, way: &Way, params: &str, signed: bool) -> Result<Mac
     let params = host::file(&format!("{name}.params"), &params)?;
     let signed = match signed {
         true => format!(
-            "KEY={} CERT=/usr/share/ovmf/PkKek-1-snakeoil.pem",
+            "KEY={0} CERT={0}.cert",
             host::make("appliance.key", KEY)?.display()
         ),
         false => String::new(),
@@ -332,11 +368,15 @@ fn machine(system: &System, way: &Way, params: &str, signed: bool) -> Result<Mac
     let efi = host::make(&format!("{name}.efi"), &format!("{given}{EFI}"))?;
     let script = format!("{given} efi={}; {PARTITION}{}", efi.display(), way.script);
     let made = host::make(&name, &script)?;
+    Ok(of_firmware((way.qemu)(&made), way.memory))
+}
+
+fn of_firmware(arguments: String, memory: u32) -> Machine {
     let mut machine = Machine::new("none", "");
-    machine.memory = way.memory;
+    machine.memory = memory;
     machine.deadline = Duration::from_secs(900);
-    machine.firmware = (way.qemu)(&made).split(' ').map(String::from).collect();
-    Ok(machine)
+    machine.firmware = arguments.split(' ').map(String::from).collect();
+    machine
 }
 
 /// Through `systemctl soft-reboot`, which pivots: the old root's memory comes back. On a stock boot it does not, though
@@ -425,6 +465,17 @@ fn bad_input_is_named() -> Outcome {
     let here = dir.display();
     let short = format!("echo quiet >{here}/cmdline;");
     let key = format!("KEY={here}/other CERT={here}/cert");
+    // A project that has another kernel.
+    let other = format!("{here}.project");
+    let project = project_dir();
+    let project = project.display();
+    let no_image = format!(
+        "{short} at={other}; rm -rf $at; mkdir -p $at/build/kernels/appliance/${{IMAGE%/*}}
+         cp -r {project}/scripts {project}/tools $at;"
+    );
+    let no_stub = format!(
+        "at={other}; touch $at/build/kernels/appliance/$IMAGE $at/build/kernels/appliance/.config;"
+    );
     let inputs = [
         (
             "".into(),
@@ -452,6 +503,19 @@ fn bad_input_is_named() -> Outcome {
             format!("{here}/key is no certificate in PEM"),
         ),
         (
+            no_image,
+            "".into(),
+            format!(
+                "there is no {other}/build/kernels/appliance/{}; make kernel K=appliance builds it",
+                env::var("IMAGE")?
+            ),
+        ),
+        (
+            no_stub,
+            "".into(),
+            format!("{other}/build/kernels/appliance has no CONFIG_EFI_STUB=y, which the firmware needs"),
+        ),
+        (
             format!("{short} rm {here}/packages;"),
             "".into(),
             format!("{here} has no packages; appliance/ shows one"),
@@ -459,9 +523,9 @@ fn bad_input_is_named() -> Outcome {
     ];
     for (before, given, said) in inputs {
         let script = format!(
-            "{before} if env {given} {}/scripts/appliance {here} {here}.efi 2>$1 >/dev/null; then exit 1; fi
-             [ ! -e {here}.efi ]",
-            project_dir().display()
+            "at={project}; {before}
+             if env {given} $at/scripts/appliance {here} {here}.efi 2>$1 >/dev/null; then exit 1; fi
+             [ ! -e {here}.efi ]"
         );
         let answer = fs::read_to_string(host::make("appliance.answer", &script)?)?;
         if answer != format!("appliance: {said}\n") {
@@ -471,7 +535,7 @@ fn bad_input_is_named() -> Outcome {
     Ok(())
 }
 
-const NEEDS: [&str; 3] = [
+pub const NEEDS: [&str; 3] = [
     "kernel appliance",
     "appliance",
     "setup dosfstools fdisk mtools openssl ovmf sbsigntool",
@@ -513,7 +577,7 @@ pub fn cases() -> Vec<Case> {
         .needs(["userland host/busybox busybox-static"]),
         case(
             "secure_boot_starts_what_is_signed",
-            "with Secure Boot on, UEFI starts the signed file, locked down, and refuses an unsigned one",
+            "with a key of one's own enrolled and Secure Boot on, UEFI starts the signed file, locked down, and refuses an unsigned one",
             SECURE_BOOT,
         ),
         Case::new(
@@ -540,7 +604,7 @@ pub fn cases() -> Vec<Case> {
         .x86_only("the firmware is a PC's"),
         Case::new(
             "bad_input_is_named",
-            "a command line that is too long, a key without its certificate and a file that is missing are named in one line",
+            "a command line that is too long, a key without its certificate, a kernel without the EFI stub and a file that is missing are named in one line",
             bad_input_is_named,
         )
         .needs(["kernel appliance", "setup libarchive-tools openssl sbsigntool"])

@@ -2,8 +2,8 @@
 
 //! How the initramfs comes and how the root goes on.
 
-use crate::{host, verdict::*, Case};
-use boot_tests::{fact, target, Archive, Machine};
+use crate::{appliance::PARTITION, host, verdict::*, Case};
+use boot_tests::{fact, project_dir, target, Archive, Machine};
 use libtest_mimic::Failed;
 use std::{fs, path::PathBuf};
 
@@ -329,8 +329,67 @@ fn crash_kernel_boots() -> Outcome {
     Ok(())
 }
 
+/// As on a board: U-Boot finds a FIT image with kernel, initramfs and device tree on the disk.
+const FIT: &str = r#"
+    image() {
+        echo "$1 { type = \"$1\"; data = /incbin/(\"$2\"); arch = \"arm64\"; os = \"linux\"; compression = \"none\";"
+        echo "$3 hash { algo = \"crc32\"; }; };"
+    }
+    PATH=$PATH:$OUT/kernels/test/scripts/dtc
+    $qemu
+    {
+        echo '/dts-v1/; / { description = "boot-tests"; images {'
+        image kernel $OUT/kernels/test/$IMAGE 'load = <0x70000000>; entry = <0x70000000>;'
+        image ramdisk $OUT/guest.cpio; image flat_dt $1.dtb
+        echo '}; configurations { default = "all";'
+        echo 'all { kernel = "kernel"; ramdisk = "ramdisk"; fdt = "flat_dt"; }; }; };'
+    } >$1.its
+    mkimage -q -f $1.its $1.d/fit
+    echo 'load ${devtype} ${devnum}:${distro_bootpart} ${kernel_addr_r} fit' >$1.cmd
+    echo "setenv bootargs \"$params\"" >>$1.cmd
+    echo 'bootm ${kernel_addr_r}' >>$1.cmd
+    mkimage -q -A arm64 -T script -C none -d $1.cmd $1.d/boot.scr >&2
+    esp $1; rm $1.dtb
+    "#;
+
+fn u_boot_starts_a_fit_image() -> Outcome {
+    let started = |params, expected: &[&str]| -> Outcome {
+        let mut machine = Machine::new("containers", params);
+        machine.memory = 1536;
+        let u_boot = project_dir().join("build/host/u-boot/usr/lib/u-boot/qemu_arm64/u-boot.bin");
+        machine.firmware = vec!["-bios".into(), u_boot.display().to_string()];
+        // A machine with firmware has other devices.
+        let qemu = [&target().arch.qemu[..], &machine.firmware]
+            .concat()
+            .join(" ");
+        let qemu = qemu.replace("-machine virt", "-machine virt,dumpdtb=$1.dtb");
+        let given = format!(
+            "qemu=\"{qemu} -m {}\"; params='{} panic=-1 scenario=containers {params}';",
+            machine.memory,
+            target().arch.params
+        );
+        let disk = host::make("fit", &format!("{given}{PARTITION}{FIT}"))?;
+        machine.disk = Some(disk);
+        expect(
+            &machine,
+            &[&["## Loading kernel from FIT Image at *"], expected].concat(),
+        )?;
+        Ok(())
+    };
+    started("", &[&[IS_ON], &HELLO[..]].concat())?;
+    started(OFF, &["*pivot_root .: invalid argument*"])
+}
+
 pub fn cases() -> Vec<Case> {
     vec![
+        Case::new(
+            "u_boot_starts_a_fit_image",
+            "on arm64 U-Boot starts kernel, initramfs and device tree out of one FIT image, and containers start",
+            u_boot_starts_a_fit_image,
+        )
+        .needs(["setup dosfstools fdisk mtools u-boot-tools", "userland host/u-boot u-boot-qemu"])
+        .only_on(&["arm64"], "its U-Boot is that of an arm64 board")
+        .quick(),
         Case::new(
             "switch_root_of_busybox_works",
             "busybox's switch_root goes on to a second tmpfs",
