@@ -248,8 +248,10 @@ fn kernel_selftests() -> Outcome {
                 { tail -n 20 $d.log >&2; exit 1; }
             sed 's/:/ /' $d/kselftest-list.txt >>$d/list
         }
+        # Linux 6.18 has nsfs elsewhere.
+        nsfs=$(cd $build/linux/tools/testing/selftests; ls -d nsfs filesystems/nsfs 2>/dev/null) || :
         install '' cgroup clone3 filesystems filesystems/statmount landlock mount mount_setattr \
-            move_mount_set_group nsfs pidfd proc
+            move_mount_set_group $nsfs pidfd proc
         install 'CFLAGS=-O2' openat2
         grep -vE ' (test_(cpu|cpuset.*|freezer|hugetlb_memcg|kmem|memcontrol|stress.sh|zswap)|rename_attack_test)$' \
             $d/list >$d/list.new
