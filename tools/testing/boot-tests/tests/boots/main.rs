@@ -17,6 +17,7 @@ mod input;
 mod kernel;
 mod peers;
 mod root;
+mod runtimes;
 mod security;
 mod selftest;
 mod types;
@@ -186,6 +187,11 @@ fn groups() -> Vec<Group> {
             input::cases(),
         ),
         group("appliance", "An appliance", appliance::cases()),
+        group(
+            "runtimes",
+            "The container runtimes of Debian 13",
+            runtimes::cases(),
+        ),
         group("peers", "Suites that others wrote", peers::cases()),
         group("again", "Again and again", again::cases()),
         group("attack", "Attacks", attack::cases()),
