@@ -56,6 +56,7 @@ pub fn place(section: &str) -> Option<usize> {
             ".export_symbol",
             ".llvm_addrsig",
             ".ARM.attributes",
+            ".riscv.attributes",
             "Total",
         ]) =>
         {
