@@ -3,8 +3,8 @@
 # another compiler, and ARCH another architecture: one of these.
 
 ARCH ?= x86_64
-# Those that each kernel has.
-ARCHES = $(filter-out x86_64,$(basename $(notdir $(shell grep -L '^\#: since' tools/testing/boot-tests/arches/*.config))))
+# Those that each kernel has, and 6.12, which is taken without KSRC.
+ARCHES = $(filter-out x86_64,$(basename $(notdir $(shell grep -L '^\#: since$(if $(KSRC),\|^\#: before)' tools/testing/boot-tests/arches/*.config))))
 export KSRC ARCH LLVM V
 # The scripts read what make prints; with -C make 4.3 names directories as well, in spite of -s.
 MAKEFLAGS += --no-print-directory

@@ -18,7 +18,7 @@ runtime() { # runtime NAME PACKAGE COMMAND
 		echo "$said" | tail -n 3
 		result="does not start: pivot_root gives $(sed -n 's/.*pivot_root(.*= -1 \(E[A-Z]*\) .*/\1/p' /tmp/calls | tail -n 1)"
 	fi
-	echo "runtime: $1 $(dpkg-query -W -f '${Version}' "$2"): $result"
+	echo "runtime: $1: $(dpkg-query -W -f '${Version}' "$2"): $result"
 }
 
 # Applications and what they run on come from a repository.
