@@ -86,6 +86,13 @@ venv() {
 	echo "$version" >"build/$program/version"
 }
 
+# Builds the programs of a crate into DIRECTORY/bin: crate DIRECTORY NAME VERSION FEATURES
+crate() {
+	CARGO_NET_RETRY=10 "$CARGO" install -q --locked --root "$1" "$2" --version "$3" --no-default-features \
+		--features "$4" 2>"build/tmp/$2.log" ||
+		die "$2 could not be fetched and built; is there a network? build/tmp/$2.log says more"
+}
+
 # For a script that checks many things: quiet NAME COMMAND... runs a command that says nothing when all is well.
 failed=0
 say() { echo "${0##*/}: $*"; }

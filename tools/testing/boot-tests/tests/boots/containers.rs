@@ -3,7 +3,7 @@
 //! Who pivots on a machine that runs from its initramfs.
 
 use crate::{host, verdict::*, Case};
-use boot_tests::{fact, target, Archive, Machine};
+use boot_tests::{fact, project_dir, target, Archive, Machine};
 use libtest_mimic::Failed;
 use std::fs;
 
@@ -70,11 +70,8 @@ fn containerd_pivots() -> Outcome {
     pivots_with("containerd", "pivot_root .: invalid argument", &list)
 }
 
-/// Built from its crate, once.
 fn youki_pivots() -> Outcome {
-    let script = "[ -e youki/bin/youki ] || $CARGO install -q --locked --root youki youki \
-                  --version 0.7.0 --no-default-features --features v2; cp youki/bin/youki $1";
-    let youki = host::make("youki.program", script)?;
+    let youki = project_dir().join("build/youki/bin/youki");
     let list = format!("file /youki {} 755 0 0\n", youki.display());
     pivots_with("youki", "failed to pivot root to errno=EINVAL", &list)
 }
@@ -218,7 +215,9 @@ pub fn cases() -> Vec<Case> {
             "youki_pivots_on_initramfs",
             "youki, built from its crate, starts a container by pivot_root",
             youki_pivots,
-        ).x86_only("youki is built for this machine"),
+        )
+        .needs(["youki"])
+        .x86_only("youki is built for this machine"),
         container(
             "util_linux_pivots_on_initramfs",
             "unshare and pivot_root of util-linux make a container",
