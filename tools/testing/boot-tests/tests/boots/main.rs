@@ -47,7 +47,7 @@ struct Case {
     counts: Option<&'static str>,
     /// It needs no packages in the guest.
     bare: bool,
-    /// Why it is not run on this architecture.
+    /// Why it is not run.
     left_out: Option<&'static str>,
     /// What has to be made first: scripts, each with its arguments.
     needs: Vec<String>,
@@ -120,6 +120,14 @@ impl Case {
     fn where_tree_has(mut self, file: &str, text: &str, why: &'static str) -> Self {
         let file = project_dir().join("build/linux").join(file);
         if !fs::read_to_string(file).is_ok_and(|all| all.contains(text)) {
+            self.left_out = Some(why);
+        }
+        self
+    }
+
+    /// It is run where the environment has this variable, for the reason given.
+    fn where_given(mut self, variable: &str, why: &'static str) -> Self {
+        if env::var_os(variable).is_none_or(|value| value.is_empty()) {
             self.left_out = Some(why);
         }
         self
