@@ -29,7 +29,7 @@ help:
 	@echo 'make check     check the series and the code around it, without building a kernel'
 	@echo 'make check-series  build, boot and check the series patch by patch'
 	@echo 'make randconfigs  compile it in 50 random configurations, or N=3, from that of SEED=1 on'
-	@echo 'make appliance make one EFI file that boots a PC into memory, with podman; DIR= names what is in it'
+	@echo 'make appliance make one EFI file that boots a machine into memory, with podman; DIR= names what is in it'
 	@echo 'make deb       make Debian packages of the kernel; CONFIG=/boot/config-... uses that configuration'
 	@echo 'make series    write the patches as mails to build/series'
 	@echo 'make docs      build the pages of the series as HTML; the last line is the path'

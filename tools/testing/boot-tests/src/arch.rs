@@ -16,6 +16,10 @@ pub struct Arch {
     pub qemu: Vec<String>,
     /// Kernel parameters.
     pub params: String,
+    /// What UEFI calls it; nothing if no firmware is known, which is this file of that package.
+    pub efi: String,
+    pub firmware: String,
+    pub firmware_package: String,
     pub gdb: String,
     /// For gdb: what holds a function's result, and at its first instruction the return address.
     pub result: String,
@@ -53,6 +57,9 @@ impl Arch {
             image: word("image"),
             qemu: words("qemu"),
             params: word("params"),
+            efi: word("efi"),
+            firmware: word("firmware"),
+            firmware_package: word("firmware-package"),
             gdb: word("gdb"),
             result: word("gdb-result"),
             return_address: word("gdb-return-address"),

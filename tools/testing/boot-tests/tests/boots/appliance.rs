@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `make appliance` makes, booted as the firmware of a PC does.
+//! What `make appliance` makes, booted as firmware does.
 
 use crate::{host, verdict::*, Case};
-use boot_tests::{project_dir, target, Machine};
+use boot_tests::{fact, project_dir, target, Machine};
 use libtest_mimic::Failed;
-use std::{env, fs, path::Path, time::Duration};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// The script that makes the EFI file `$1` of the project's directory, with a program that tells what has come of it,
 /// and ends the machine.
@@ -21,15 +25,14 @@ const EFI: &str = r#"
 	Type=oneshot
 	ExecStart=/report
 	StandardOutput=tty
-	TTYPath=/dev/ttyS0
+	TTYPath=/dev/console
 	EOT
-    cp $report $f/report; chmod 755 $f/report
+    cp $report $f/report; chmod 755 $f/report; echo $version >$f/etc/appliance-version
     env $signed $project/scripts/appliance $d $1
     rm -rf $d
     "#;
 
-/// A system that is tried: its name, the packages that it has besides, and its program, which finds a word in the
-/// machine's parameters if it is to do more.
+/// A system that is tried: its name, the packages that it has besides, and its program.
 pub struct System {
     pub name: &'static str,
     pub packages: &'static str,
@@ -58,6 +61,7 @@ cp /usr/bin/busybox /tmp/root/bin/
 run=$(podman run --rm --network=none --rootfs /tmp/root /bin/busybox echo hello from a directory 2>&1)
 echo; echo "root: $(findmnt -no FSTYPE /)"
 echo "host: $(cat /etc/hostname)"
+echo "id: $(cat /etc/machine-id)"
 echo "address: $(ip -4 -o address show scope global | awk '$2 ~ /^e/ { print $4 }')"
 echo "secure boot: $(od -An -tu1 -j4 /sys/firmware/efi/efivars/SecureBoot-* | tr -d " ")"
 echo "run: $run"
@@ -70,17 +74,18 @@ exec systemctl poweroff --force --force
 "#,
 };
 
-/// It goes down through an exitrd, a small system that takes over from systemd, and starts what lies on its disk.
+/// It goes down through an exitrd, a small system that takes over from systemd, and starts the newer one that lies on
+/// its disk.
 const KEXEC: System = System {
     name: "kexec",
     packages: "kexec-tools",
     report: r#"#!/bin/sh
 echo
-if grep -qw old /proc/cmdline; then
+echo "version: $(cat /etc/appliance-version)"
+if [ "$(cat /etc/appliance-version)" = 1 ]; then
 	mount -o ro /dev/vda1 /mnt
-	cat /mnt/system.cpio.zst /mnt/files.cpio.zst >/run/initrd
-	kexec -s -l /mnt/kernel --initrd=/run/initrd --append="$(sed 's/\<old\>/new/' /proc/cmdline)" &&
-		echo 'new: loaded'
+	cat /mnt/system.cpio.zst /mnt/newer.cpio.zst >/run/initrd
+	kexec -s -l /mnt/kernel --initrd=/run/initrd --reuse-cmdline && echo 'newer: loaded'
 	umount /mnt; rm /run/initrd
 	d=/run/initramfs; mkdir -p $d; cd $d; mkdir dev oldroot proc run sys
 	cp --parents $(ldd /usr/sbin/kexec | grep -o '/[^ ]*') /usr/sbin/kexec /usr/bin/busybox .
@@ -99,7 +104,6 @@ if grep -qw old /proc/cmdline; then
 	exec systemctl --no-block kexec
 fi
 echo "root: $(findmnt -no FSTYPE /)"
-echo "kernel: $(grep -ow 'old\|new' /proc/cmdline)"
 echo "service: $(systemctl is-active hello)"
 echo "container: $(journalctl -o cat -u "hello*" | grep "^hello from\|pivot_root" | tail -n 1)"
 echo "SCENARIO-END"
@@ -142,7 +146,7 @@ const KEY: &str = "
 /// A disk from which systemd-boot, while the firmware has no keys, enrolls that of `$key`.
 const ENROLLING: &str = r#"
     k=$1.d/loader/keys/auto; mkdir -p $k; echo secure-boot-enroll force >$1.d/loader/loader.conf
-    cp $OUT/host/ukify/usr/lib/systemd/boot/efi/systemd-bootx64.efi $1.d/EFI/BOOT/BOOTX64.EFI
+    cp $OUT/efi/usr/lib/systemd/boot/efi/systemd-bootx64.efi $1.d/EFI/BOOT/BOOTX64.EFI
     openssl x509 -in $key.cert -outform DER -out $1.der
     attributes=NON_VOLATILE,RUNTIME_ACCESS,BOOTSERVICE_ACCESS,TIME_BASED_AUTHENTICATED_WRITE_ACCESS
     for v in PK KEK db; do
@@ -151,7 +155,7 @@ const ENROLLING: &str = r#"
     done
     esp $1"#;
 
-const PARAMS: &str = "console=ttyS0 no_timer_check printk.time=0 panic=-1 TERM=dumb";
+const PARAMS: &str = "printk.time=0 panic=-1 TERM=dumb";
 
 /// How a firmware gets at what is to be booted: the script that makes `$1` of `$efi`, and QEMU's arguments.
 pub struct Way {
@@ -179,7 +183,8 @@ const CARD: &str = "-netdev user,id=n -device virtio-net-pci,netdev=n,romfile=";
 
 fn disk(file: &Path) -> String {
     format!(
-        "-bios /usr/share/ovmf/OVMF.fd -drive file={},format=raw,if=virtio,snapshot=on {CARD}",
+        "-bios {} -drive file={},format=raw,if=virtio,snapshot=on {CARD}",
+        target().arch.firmware,
         file.display()
     )
 }
@@ -218,7 +223,8 @@ fn enroll() -> Outcome {
 }
 
 fn network(boot: String, rom: &str) -> String {
-    format!("-bios /usr/share/ovmf/OVMF.fd -device virtio-net-pci,netdev=n{rom} -netdev user,id=n,{boot}")
+    let firmware = &target().arch.firmware;
+    format!("-bios {firmware} -device virtio-net-pci,netdev=n{rom} -netdev user,id=n,{boot}")
 }
 
 fn tftp(dir: &Path) -> String {
@@ -234,18 +240,20 @@ fn http(dir: &Path) -> String {
 
 pub const PARTITION_ALONE: Way = Way {
     name: "partition",
-    script: "cp $efi $1.d/EFI/BOOT/BOOTX64.EFI; esp $1",
+    script: "cp $efi $1.d/EFI/BOOT/BOOT$(echo $boot | tr a-z A-Z).EFI; esp $1",
     qemu: disk,
     secure: false,
     memory: 768,
 };
 
+/// With a newer one beside, if there is one.
 const GRUB: Way = Way {
     name: "grub",
     script: r#"
         cp $OUT/host/grub/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi $1.d/EFI/BOOT/BOOTX64.EFI
         cp $OUT/kernels/appliance/$IMAGE $1.d/kernel; cp $OUT/appliance/${efi##*/}.cpio.system.zst $1.d/system.cpio.zst
         cp $OUT/appliance/${efi##*/}.cpio.zst $1.d/files.cpio.zst; mkdir $1.d/EFI/debian
+        [ ! -e $OUT/appliance/$newer.cpio.zst ] || cp $OUT/appliance/$newer.cpio.zst $1.d/newer.cpio.zst
         cat >$1.d/EFI/debian/grub.cfg <<-EOT
 		linux /kernel $(cat $params)
 		initrd /system.cpio.zst /files.cpio.zst
@@ -260,7 +268,7 @@ const GRUB: Way = Way {
 const SYSTEMD_BOOT: Way = Way {
     name: "systemd-boot",
     script: r#"
-        cp $OUT/host/ukify/usr/lib/systemd/boot/efi/systemd-bootx64.efi $1.d/EFI/BOOT/BOOTX64.EFI
+        cp $OUT/efi/usr/lib/systemd/boot/efi/systemd-bootx64.efi $1.d/EFI/BOOT/BOOTX64.EFI
         mkdir $1.d/EFI/Linux; cp $efi $1.d/EFI/Linux/appliance.efi; esp $1"#,
     qemu: disk,
     secure: false,
@@ -322,7 +330,7 @@ fn boots(way: Way) -> Outcome {
         "address: 10.0.2.15/24",
         secure,
     ];
-    expect(&machine(&PODMAN, &way, "", way.secure)?, &on)?;
+    let on = expect(&machine(&PODMAN, &way, "", way.secure)?, &on)?;
     let off = [
         lockdown,
         "root: rootfs",
@@ -331,7 +339,11 @@ fn boots(way: Way) -> Outcome {
         "run: *error jailing process inside rootfs: pivot_root .: invalid argument*",
         secure,
     ];
-    expect(&machine(&PODMAN, &way, "empty_rootfs=0", way.secure)?, &off)?;
+    let off = expect(&machine(&PODMAN, &way, "empty_rootfs=0", way.secure)?, &off)?;
+    let id = |console| fact(console, "id").map(String::from);
+    if id(&on).is_none() || id(&on) == id(&off) {
+        return Err(format!("{on}\nno machine ID of this boot's own").into());
+    }
     if way.secure {
         let mut unsigned = machine(&PODMAN, &way, "unsigned=1", false)?;
         unsigned.may_hang = true;
@@ -347,12 +359,35 @@ fn boots(way: Way) -> Outcome {
 pub fn machine(system: &System, way: &Way, params: &str, signed: bool) -> Result<Machine, Failed> {
     let words = params.replace(['=', ' '], "-");
     let name = format!("{}.{}.{words}", system.name, way.name);
-    let report = host::file(&format!("{name}.report"), system.report)?;
-    let params = match way.secure {
-        true => format!("{PARAMS} lockdown=confidentiality {params}\n"),
-        false => format!("{PARAMS} {params}\n"),
+    let lockdown = match way.secure {
+        true => "lockdown=confidentiality",
+        false => "",
     };
+    let params = format!("{} {PARAMS} {lockdown} {params}\n", target().arch.params);
     let params = host::file(&format!("{name}.params"), &params)?;
+    let given = format!("params={params}; boot={};", target().arch.efi);
+    let efi = efi(system, &name, 1, &given, signed)?;
+    let script = format!(
+        "{given} efi={}; newer={}.newer.efi; {PARTITION}{}",
+        efi.display(),
+        system.name,
+        way.script
+    );
+    let made = host::make(&name, &script)?;
+    // What boots is in there.
+    fs::remove_file(efi)?;
+    Ok(of_firmware((way.qemu)(&made), way.memory))
+}
+
+/// The EFI file `name` of the system, in that version.
+fn efi(
+    system: &System,
+    name: &str,
+    version: u32,
+    given: &str,
+    signed: bool,
+) -> Result<PathBuf, Failed> {
+    let report = host::file(&format!("{name}.report"), system.report)?;
     let signed = match signed {
         true => format!(
             "KEY={0} CERT={0}.cert",
@@ -360,15 +395,12 @@ pub fn machine(system: &System, way: &Way, params: &str, signed: bool) -> Result
         ),
         false => String::new(),
     };
-    let given = format!(
-        "project={}; params={params}; signed='{signed}'; report={report}; packages='{}';",
+    let script = format!(
+        "{given} project={}; signed='{signed}'; report={report}; packages='{}'; version={version}; {EFI}",
         project_dir().display(),
         system.packages
     );
-    let efi = host::make(&format!("{name}.efi"), &format!("{given}{EFI}"))?;
-    let script = format!("{given} efi={}; {PARTITION}{}", efi.display(), way.script);
-    let made = host::make(&name, &script)?;
-    Ok(of_firmware((way.qemu)(&made), way.memory))
+    host::make(&format!("{name}.efi"), &script)
 }
 
 fn of_firmware(arguments: String, memory: u32) -> Machine {
@@ -390,7 +422,7 @@ fn update_gives_memory_back() -> Outcome {
             &[&["root: tmpfs", "service: active"], expected].concat(),
         )?;
         let both = [number(&console, "before")?, number(&console, "after")?];
-        println!("{params}: KiB in tmpfs before and after: {both:?}");
+        println!("[{params}] KiB in tmpfs before and after: {both:?}");
         Ok(both)
     };
     let [before, after] = updated("update", &[IS_ON, "root before: tmpfs"])?;
@@ -401,14 +433,18 @@ fn update_gives_memory_back() -> Outcome {
     }
 }
 
-/// Down through an exitrd, and by kexec into the kernel and the initramfs that lie on the disk; they are the same ones,
-/// told apart by a parameter. On a stock boot systemd moves where it cannot pivot: the old root is out of sight as well, and its memory stays.
+/// Down through an exitrd, and by kexec into a newer one on the disk, which has the same kernel. On a stock boot systemd
+/// moves where it cannot pivot: the old root is out of sight as well, and its memory stays.
 fn kexec_starts_a_newer_one() -> Outcome {
+    let params = host::file("kexec.newer.params", "quiet\n")?;
+    let given = format!("params={params};");
+    fs::remove_file(efi(&KEXEC, "kexec.newer", 2, &given, false)?)?;
     let through = |params, expected: &[&str]| -> Result<[u64; 2], Failed> {
         let seen = [
-            "new: loaded",
+            "version: 1",
+            "newer: loaded",
             "exitrd: kexec, 0 mounts of the old root are left",
-            "kernel: new",
+            "version: 2",
         ];
         let machine = machine(&KEXEC, &GRUB, params, false)?;
         let console = expect(&machine, &[&seen, expected].concat())?;
@@ -416,11 +452,11 @@ fn kexec_starts_a_newer_one() -> Outcome {
             number(&console, "in memory")?,
             number(&console, "exitrd in memory")?,
         ];
-        println!("{params}: KiB in tmpfs before, and in the exitrd: {both:?}");
+        println!("[{params}] KiB in tmpfs before, and in the exitrd: {both:?}");
         Ok(both)
     };
-    let [before, after] = through("old", &["root: tmpfs", "service: active"])?;
-    let [stock, stays] = through("old empty_rootfs=0", &["root: rootfs", "service: inactive"])?;
+    let [before, after] = through("", &["root: tmpfs", "service: active"])?;
+    let [stock, stays] = through("empty_rootfs=0", &["root: rootfs", "service: inactive"])?;
     match after * 10 < before && stays * 10 > stock * 9 {
         true => Ok(()),
         false => Err("the memory of the old root is not what was expected".into()),
@@ -516,6 +552,11 @@ fn bad_input_is_named() -> Outcome {
             format!("{other}/build/kernels/appliance has no CONFIG_EFI_STUB=y, which the firmware needs"),
         ),
         (
+            short.clone(),
+            "ARCH=riscv64".into(),
+            "it is not made for ARCH=riscv64; there are arm64 x86_64".into(),
+        ),
+        (
             format!("{short} rm {here}/packages;"),
             "".into(),
             format!("{here} has no packages; appliance/ shows one"),
@@ -535,24 +576,33 @@ fn bad_input_is_named() -> Outcome {
     Ok(())
 }
 
-pub const NEEDS: [&str; 3] = [
-    "kernel appliance",
-    "appliance",
-    "setup dosfstools fdisk mtools openssl ovmf sbsigntool",
-];
+pub fn needs() -> [String; 3] {
+    [
+        "kernel appliance".into(),
+        "appliance".into(),
+        format!(
+            "setup dosfstools fdisk mtools openssl {} sbsigntool",
+            target().arch.firmware_package
+        ),
+    ]
+}
+
+const ON_X86: &str = "it is tried on x86_64 alone";
 
 pub fn cases() -> Vec<Case> {
     let case = |name, shows, way| {
         Case::new(name, shows, move || boots(way))
-            .needs(NEEDS)
-            .x86_only("the firmware is a PC's")
+            .needs(needs())
+            .x86_only(ON_X86)
     };
     vec![
-        case(
+        Case::new(
             "firmware_starts_it_from_a_disk",
             "UEFI starts the one file from a disk's EFI partition, and a container starts at boot",
-            PARTITION_ALONE,
-        ),
+            || boots(PARTITION_ALONE),
+        )
+        .needs(needs())
+        .where_there_is_a_firmware(),
         case(
             "grub_starts_it",
             "GRUB starts it from kernel and initramfs apart",
@@ -585,29 +635,29 @@ pub fn cases() -> Vec<Case> {
             "systemctl soft-reboot into a new root in memory gives the memory of the old one back; on a stock boot it stays",
             update_gives_memory_back,
         )
-        .needs(NEEDS)
-        .x86_only("the firmware is a PC's"),
+        .needs(needs())
+        .x86_only(ON_X86),
         Case::new(
             "kexec_starts_a_newer_one",
             "systemctl kexec goes down through an exitrd, where the memory of the old root is back, and a newer one comes up",
             kexec_starts_a_newer_one,
         )
-        .needs(NEEDS)
+        .needs(needs())
         .needs(["userland host/grub grub-efi-amd64-bin"])
-        .x86_only("the firmware is a PC's"),
+        .x86_only(ON_X86),
         Case::new(
             "docker_runs_and_builds",
             "dockerd with overlay2 straight on the root runs, enters, copies into and builds containers",
             docker_runs_and_builds,
         )
-        .needs(NEEDS)
-        .x86_only("the firmware is a PC's"),
+        .needs(needs())
+        .x86_only(ON_X86),
         Case::new(
             "bad_input_is_named",
             "a command line that is too long, a key without its certificate, a kernel without the EFI stub and a file that is missing are named in one line",
             bad_input_is_named,
         )
         .needs(["kernel appliance", "setup libarchive-tools openssl sbsigntool"])
-        .x86_only("the firmware is a PC's"),
+        .x86_only(ON_X86),
     ]
 }

@@ -116,6 +116,14 @@ impl Case {
         self
     }
 
+    /// It is run where a firmware is known that starts `make appliance`'s file.
+    fn where_there_is_a_firmware(mut self) -> Self {
+        if target().arch.efi.is_empty() {
+            self.left_out = Some("no firmware is known that starts it");
+        }
+        self
+    }
+
     /// It is run where a file of the kernel's tree has this text, for the reason given.
     fn where_tree_has(mut self, file: &str, text: &str, why: &'static str) -> Self {
         let file = project_dir().join("build/linux").join(file);

@@ -124,7 +124,7 @@ pub fn cases() -> Vec<Case> {
         "each container runtime of Debian 13 starts a container, most by pivot_root; on a stock boot those do not, or move the root instead",
         each_starts,
     )
-    .needs(crate::appliance::NEEDS)
+    .needs(crate::appliance::needs())
     .counting("container runtimes of Debian 13")
     .x86_only("the firmware is a PC's")]
 }
