@@ -205,7 +205,7 @@ fn bench() -> Result<()> {
         let text = run()?;
         put(
             heading,
-            &format!("\n{text}\n`make bench T={name}`, on {measured}\n"),
+            &format!("\n{text}\n`make bench T={name}`, last on {measured}\n"),
         )?;
     }
     fs::remove_dir_all(tmp())?;

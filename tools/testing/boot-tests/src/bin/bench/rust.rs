@@ -71,7 +71,8 @@ pub fn run() -> Result<String> {
     let rows: Vec<_> = rows.into_iter().collect();
     Ok(format!(
         "The file that is booted, with CONFIG_RUST and EMPTY_ROOTFS against the same kernel without both, in bytes; \
-         on x86_64 and arm it is compressed. `ARCH=` and `KSRC=` write other rows.\n\n{}",
+         on x86_64 and arm it is compressed, and on arm64 its parts are padded to 64 KiB. \
+         `ARCH=` and `KSRC=` write other rows.\n\n{}",
         table(
             "ARCH | Linux | configuration | without | added",
             &rows
