@@ -8,6 +8,12 @@ tests=tools/testing/boot-tests
 
 die() { echo "${0##*/}: $*" >&2; exit 1; }
 
+# Dies where build/ has less than so many GB left: room GB
+room() {
+	left=$(df -Pk build | awk 'NR == 2 { printf "%.1f", $4 / 1e6 }')
+	version_ge "$left" "$1" || die "the disk of $PWD/build has $left GB left, and $1 are needed; please make room there"
+}
+
 # What a file in arches/ or kernels/ says besides its configuration: words FILE KEY
 words() { sed -n "s/^#: $2 //p" "$1"; }
 

@@ -34,7 +34,7 @@ use std::{
     sync::Mutex,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use verdict::{Outcome, COUNT};
+use verdict::{is, Outcome, COUNT};
 
 /// A test and what it shows.
 struct Case {
@@ -264,6 +264,27 @@ fn page_is_up_to_date(page: &str) -> Outcome {
     }
 }
 
+/// What a script says that needs more room than the disk has, and that one which has enough goes on.
+fn full_disk_is_named() -> Outcome {
+    let file = host::make(
+        "room",
+        "sh -c '. \"${0%/*}/lib.sh\"; room 0; echo goes on; room 1000000; echo and on' \
+            $guest/../../../../scripts/setup >$1 2>&1 || :",
+    )?;
+    let expected = [
+        "goes on",
+        "setup: the disk of * GB left, and 1000000 are needed; please make room there",
+    ];
+    let text = fs::read_to_string(file)?;
+    let said: Vec<&str> = text.lines().collect();
+    match said.len() == expected.len()
+        && said.iter().zip(expected).all(|(line, like)| is(line, like))
+    {
+        true => Ok(()),
+        false => Err(text.into()),
+    }
+}
+
 /// What our kernel calls itself.
 fn release() -> String {
     let dir = target().kernel("test");
@@ -340,7 +361,10 @@ fn main() {
     groups.push(Group {
         name: "harness",
         title: "",
-        cases: vec![page],
+        cases: vec![
+            page,
+            Case::new("full_disk_is_named", "", full_disk_is_named).quick(),
+        ],
     });
     let count = groups.len();
     let named = |group: Group| {
