@@ -111,6 +111,10 @@ endif
 
 test-all: test test-rest counts test-arches compilers drift
 
+# What CI chooses from.
+arches:
+	@echo $(ARCHES)
+
 test-arches:
 	@for arch in $(ARCHES); do $(MAKE) test ARCH=$$arch || exit 1; done
 
@@ -118,4 +122,4 @@ clean:
 	rm -rf build
 
 .NOTPARALLEL:
-.PHONY: help test-all test-arches author given clean $(commands)
+.PHONY: help test-all arches test-arches author given clean $(commands)

@@ -6,6 +6,9 @@ cd "${0%/*}/.."
 mkdir -p build/tmp
 tests=tools/testing/boot-tests
 
+# Who is interrupted also tidies up.
+trap 'exit 1' INT TERM HUP
+
 die() { echo "${0##*/}: $*" >&2; exit 1; }
 
 # Dies where build/ has less than so many GB left: room GB
@@ -13,6 +16,8 @@ room() {
 	left=$(df -Pk build | awk 'NR == 2 { printf "%.1f", $4 / 1e6 }')
 	version_ge "$left" "$1" || die "the disk of $PWD/build has $left GB left, and $1 are needed; please make room there"
 }
+
+x86_only() { [ "$ARCH" = x86_64 ] || die "it is done on x86_64, not ARCH=$ARCH"; }
 
 # What a file in arches/ or kernels/ says besides its configuration: words FILE KEY
 words() { sed -n "s/^#: $2 //p" "$1"; }
