@@ -23,7 +23,6 @@ help:
 	@echo 'make mutants   break the feature on purpose, and see which test catches it; T=no_seal one way'
 	@echo 'make soak      boot 500 times, or N=50'
 	@echo 'make bench     measure what it costs and saves; T=memory one part, SIZES="1 8" MiB instead of all'
-	@echo 'make counts    print how much of each kind these have tried, as a table'
 	@echo 'make kselftest run the selftest of the series, as a kernel developer would'
 	@echo 'make vng       run it in virtme-ng, on the root of this machine'
 	@echo 'make check     check the series and the code around it, without building a kernel'
@@ -41,7 +40,7 @@ help:
 	@echo 'make kernel    its image; K=debug one of kernels/ of boot-tests'
 	@echo 'make initramfs what the test machines run from'
 
-commands = setup source tree kernel initramfs boot shell test test-rest peers mutants bench soak counts kselftest vng \
+commands = setup source tree kernel initramfs boot shell test test-rest peers mutants bench soak kselftest vng \
 	randconfigs check check-series appliance deb series series-7 docs compilers drift clean-debian
 
 ifneq ($(LOCKED),$(CURDIR))
@@ -50,7 +49,7 @@ $(commands):
 	@mkdir -p build && LOCKED="$(CURDIR)" flock -n -E 75 build/.lock $(MAKE) $@ || \
 		{ [ $$? != 75 ] || echo "make: another make runs in this checkout; wait for it" >&2; exit 1; }
 else
-# What needs what: each script does one thing, and calls none that comes before it.
+# What needs what.
 setup:
 	@scripts/source check && scripts/setup
 source:
@@ -76,8 +75,6 @@ peers: initramfs
 soak: export N ?= 500
 soak: initramfs
 	@scripts/prove --include-ignored again::again_and_again
-counts:
-	@scripts/counts
 kselftest: kernel
 	@scripts/$@
 given:
@@ -109,7 +106,7 @@ drift clean-debian: setup
 	@scripts/$@ $(T)
 endif
 
-test-all: test test-rest counts test-arches compilers drift
+test-all: test test-rest test-arches compilers drift
 
 # What CI chooses from.
 arches:

@@ -36,18 +36,21 @@ pub fn accelerator() -> &'static str {
             Some("tcg ") => return "tcg",
             _ => {}
         }
-        let accelerator = match kvm_boots() {
-            true => "kvm",
-            false => "tcg",
+        let boots = kvm_boots();
+        let accelerator = match boots {
+            Some(true) => "kvm",
+            _ => "tcg",
         };
-        // Not kept, it is only found out again.
-        let _ = fs::write(cache, format!("{accelerator} {boot}"));
+        // A kernel that ends too early says nothing of KVM. What is not kept is only found out again.
+        if boots != Some(false) {
+            let _ = fs::write(cache, format!("{accelerator} {boot}"));
+        }
         accelerator
     })
 }
 
-/// Boots a machine with KVM, and gives up on it if that takes too long.
-fn kvm_boots() -> bool {
+/// Boots a machine with KVM, and gives up on it if that takes too long. Tells whether the scenario was run.
+fn kvm_boots() -> Option<bool> {
     eprintln!(
         "boot-tests: trying KVM, for {} s at most",
         KVM_PROBE.as_secs()
@@ -55,7 +58,7 @@ fn kvm_boots() -> bool {
     let mut machine = Machine::new("facts", "quiet");
     machine.initrd = Some(target().demo());
     let Ok(mut qemu) = machine.start("kvm", &[]) else {
-        return false;
+        return Some(false);
     };
     let mut stdout = qemu.stdout.take().expect("piped");
     let console = thread::spawn(move || {
@@ -66,11 +69,11 @@ fn kvm_boots() -> bool {
     let start = Instant::now();
     while start.elapsed() < KVM_PROBE {
         if let Ok(Some(_)) = qemu.try_wait() {
-            return console.join().unwrap_or(false);
+            return Some(console.join().unwrap_or(false));
         }
         thread::sleep(Duration::from_millis(20));
     }
     // Not waited for: what hangs in the kernel does not die either.
     let _ = qemu.kill();
-    false
+    None
 }

@@ -229,8 +229,9 @@ impl Machine {
         let side = side?;
         if late && !self.may_hang {
             return Err(format!(
-                "{console}\nthe machine did not end in {:?}\n{side}",
-                self.deadline
+                "{console}\nthe machine did not end in {:?}\n{side}\n{}",
+                self.deadline,
+                self.again()
             ));
         }
         Ok((console, side))

@@ -58,7 +58,6 @@ fn again_and_again() -> Outcome {
         "{boots} boots; helpers by CPUs: {stock:?}; other counts: {}",
         wrong.len()
     );
-    count(boots as u64);
     match wrong.is_empty() {
         true => Ok(()),
         false => Err(format!("stock: {stock:?}; {wrong:#?}").into()),
@@ -96,7 +95,6 @@ pub fn cases() -> Vec<Case> {
             "12 boots, or as many as N says, on one CPU, two and eight: all uevent helpers run from the right root, on each as many as on a stock boot",
             again_and_again,
         )
-        .counting("boots of one image on 1, 2 and 8 CPUs, each with every helper")
         .needs(["kernel helper"]),
         Case::new(
             "instructions_to_pid_1_repeat",

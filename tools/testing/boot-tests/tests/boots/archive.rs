@@ -113,11 +113,9 @@ fn one_large_file() -> Outcome {
     let mut machine = Machine::new("large", "");
     machine.initrd = Some(initrd.clone());
     machine.memory = 2048;
-    let result = same_as_stock(&machine, &["large: 536870912 0 255 511"]);
-    for file in [file, initrd] {
-        let _ = fs::remove_file(file);
-    }
-    result
+    same_as_stock(&machine, &["large: 536870912 0 255 511"])?;
+    fs::remove_file(file)?;
+    Ok(fs::remove_file(initrd)?)
 }
 
 fn retained_initrd() -> Outcome {

@@ -4,7 +4,11 @@
 
 use boot_tests::{project_dir, target, Archive};
 use libtest_mimic::Failed;
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// Runs a shell script in [`Target::out`](boot_tests::Target::out), with `$1` the path of `tmp/NAME`, which it
 /// has to make; it finds what goes into a guest in `$guest`.
@@ -23,6 +27,18 @@ pub fn make(name: &str, script: &str) -> Result<PathBuf, Failed> {
     match out.status.success() && file.exists() {
         true => Ok(file),
         false => Err(format!("{name}: {}", String::from_utf8_lossy(&out.stderr)).into()),
+    }
+}
+
+/// Has scripts/record say in the table of kernels what the one in `kernel` has been through.
+pub fn record(kernel: &Path, what: &str) -> Result<(), Failed> {
+    let status = Command::new(project_dir().join("scripts/record"))
+        .arg(what)
+        .env("KERNEL", kernel)
+        .status()?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(format!("scripts/record: {status}").into()),
     }
 }
 

@@ -34,7 +34,7 @@ use std::{
     sync::Mutex,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use verdict::{is, Outcome, COUNT};
+use verdict::{is, Outcome};
 
 /// A test and what it shows.
 struct Case {
@@ -43,8 +43,6 @@ struct Case {
     run: Box<dyn FnOnce() -> Outcome + Send>,
     /// In the quick set, which is for our kernel alone and takes a few minutes.
     quick: bool,
-    /// What it counts, for the table of `make counts`.
-    counts: Option<&'static str>,
     /// It needs no packages in the guest.
     bare: bool,
     /// Why it is not run.
@@ -64,7 +62,6 @@ impl Case {
             shows,
             run: Box::new(run),
             quick: false,
-            counts: None,
             bare: false,
             left_out: None,
             needs: Vec::new(),
@@ -78,11 +75,6 @@ impl Case {
 
     fn bare(mut self) -> Self {
         self.bare = true;
-        self
-    }
-
-    fn counting(mut self, what: &'static str) -> Self {
-        self.counts = Some(what);
         self
     }
 
@@ -124,9 +116,9 @@ impl Case {
         self
     }
 
-    /// It is run where a file of the kernel's tree has this text, for the reason given.
-    fn where_tree_has(mut self, file: &str, text: &str, why: &'static str) -> Self {
-        let file = project_dir().join("build/linux").join(file);
+    /// It is run where a file of the stock kernel has this text, for the reason given.
+    fn where_stock_has(mut self, file: &str, text: &str, why: &'static str) -> Self {
+        let file = project_dir().join("build/stock").join(file);
         if !fs::read_to_string(file).is_ok_and(|all| all.contains(text)) {
             self.left_out = Some(why);
         }
@@ -141,11 +133,10 @@ impl Case {
         self
     }
 
-    /// It is not run where the kernel has no `initramfs_options=`, as before 6.12.54: the patch that is
-    /// about it declares that string in a header.
+    /// It is not run where the kernel has no `initramfs_options=`, as before 6.12.54.
     fn about_options(self) -> Self {
-        self.where_tree_has(
-            "include/linux/initrd.h",
+        self.where_stock_has(
+            "fs/namespace.c",
             "initramfs_options",
             "this kernel has no initramfs_options=",
         )
@@ -157,21 +148,6 @@ impl Case {
             self.left_out = Some(why);
         }
         self
-    }
-
-    /// Runs the case; if it passes, what it has counted is kept in `build/counts`.
-    fn prove(self) -> Outcome {
-        let Some(what) = self.counts else {
-            return (self.run)();
-        };
-        let dir = target().out.join("counts");
-        let file = dir.join(self.name);
-        fs::create_dir_all(dir)?;
-        let _ = fs::remove_file(&file);
-        COUNT.set(0);
-        (self.run)()?;
-        fs::write(file, format!("{} {what}\n", COUNT.take()))?;
-        Ok(())
     }
 }
 
@@ -195,7 +171,11 @@ fn groups() -> Vec<Group> {
         group("kernel", "The kernel", kernel::cases()),
         group("types", "Types", types::cases()),
         group("variants", "Kernels built another way", variants::cases()),
-        group("helpers", "Usermode helpers", usermode_helpers::cases()),
+        group(
+            "usermode_helpers",
+            "Usermode helpers",
+            usermode_helpers::cases(),
+        ),
         group("security", "Security modules", security::cases()),
         group(
             "input",
@@ -235,8 +215,9 @@ fn page(groups: &[Group]) -> String {
         "# What the boots show\n\n\
          Where a case shows something working with the feature, it also shows what happens with\n\
          `empty_rootfs=0` or on a stock kernel. `make test` runs those with a star, `make test-all` all.\n\
-         A case is called `GROUP::NAME`, and `make test T=WORDS` runs those that have these words in their\n\
-         names: `T=archive`, `T=xz`, `T=switch_root`. `UPDATE=1 make test T=page` writes this page anew.\n",
+         A case is called `GROUP::NAME`. `make test T=GROUP` runs a group, and `make test T=WORDS` those that\n\
+         have these words in their names: `T=xz`, `T=switch_root`. `UPDATE=1 make test T=page` writes this\n\
+         page anew.\n",
     );
     for group in groups {
         page += &format!("\n## {} (`{}`)\n\n", group.title, group.name);
@@ -285,14 +266,12 @@ fn full_disk_is_named() -> Outcome {
     }
 }
 
-/// What our kernel calls itself.
-fn release() -> String {
-    let dir = target().kernel("test");
-    fs::read_to_string(dir.join("include/config/kernel.release")).unwrap_or_default()
-}
-
-/// Whether all words of `filter` stand in `name`, in that order and with none in between.
-fn matches(name: &str, filter: &str) -> bool {
+/// Whether all words of `filter` stand in `name`, in that order and with none in between. Where they are the
+/// name of a group, it is that group.
+fn matches(name: &str, filter: &str, groups: &[&str]) -> bool {
+    if groups.contains(&filter) {
+        return name.split("::").next() == Some(filter);
+    }
     let words = |text: &str| -> Vec<String> {
         text.split([':', '_', ' '])
             .filter(|word| !word.is_empty())
@@ -366,7 +345,7 @@ fn main() {
             Case::new("full_disk_is_named", "", full_disk_is_named).quick(),
         ],
     });
-    let count = groups.len();
+    let group_names: Vec<&str> = groups.iter().map(|group| group.name).collect();
     let named = |group: Group| {
         let name = move |case: Case| (format!("{}::{}", group.name, case.name), case);
         group.cases.into_iter().map(name)
@@ -378,7 +357,7 @@ fn main() {
         let chosen = arguments.include_ignored || case.quick != arguments.ignored;
         let named = filter.as_ref().is_none_or(|filter| match exact {
             true => name == filter,
-            false => matches(name, filter),
+            false => matches(name, filter, &group_names),
         });
         chosen && named
     });
@@ -393,7 +372,7 @@ fn main() {
         std::process::exit(1);
     }
     if until().is_some() {
-        order(&mut cases, count);
+        order(&mut cases, group_names.len());
     }
     for (_, case) in &mut cases {
         let why = if target().arch.is_um() && !case.quick {
@@ -435,7 +414,7 @@ fn main() {
                 skip("no time left", own);
                 return Ok(Completion::ignored());
             }
-            let outcome = case.prove();
+            let outcome = (case.run)();
             let _ = fs::create_dir_all(target().out.join("ran"));
             let _ = fs::write(ran(&own), "");
             outcome.map(|()| Completion::Completed)
@@ -447,7 +426,7 @@ fn main() {
     }
     let skipped = SKIPPED.lock().expect("nobody panics with it");
     for (why, names) in skipped.iter() {
-        println!("left out, {why}: {}", names.join(", "));
+        println!("left out ({}), {why}: {}", names.len(), names.join(", "));
     }
     println!(
         "boot-tests: {} passed, {} failed, {} skipped",
@@ -455,5 +434,9 @@ fn main() {
         conclusion.num_failed,
         skipped.values().map(Vec::len).sum::<usize>()
     );
+    if filter.is_some() && conclusion.num_passed + conclusion.num_failed == 0 {
+        eprintln!("boot-tests: what was asked for was not run");
+        std::process::exit(1);
+    }
     conclusion.exit();
 }

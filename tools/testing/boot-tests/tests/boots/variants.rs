@@ -2,10 +2,9 @@
 
 //! Kernels that are built another way than the test kernel, as people build theirs.
 
-use crate::{selftest, verdict::*, Case};
-use boot_tests::{project_dir, target, Machine};
+use crate::{host, selftest, verdict::*, Case};
+use boot_tests::{target, Machine};
 use libtest_mimic::Failed;
-use std::process::Command;
 
 /// The feature's symbols in vmlinux that are not in what is freed after boot, of how many.
 fn resident(kernel: &str) -> Result<(Vec<String>, usize), Failed> {
@@ -63,20 +62,13 @@ fn holds_on(kernel: &'static str, on: &[&str], skipped: &[&str]) -> Outcome {
         (stay, all) if stay.is_empty() && all >= 3 => {}
         (stay, all) => return Err(format!("of {all} symbols these stay: {stay:?}").into()),
     }
-    let status = Command::new(project_dir().join("scripts/record"))
-        .arg("its own case")
-        .env("KERNEL", target().kernel(kernel))
-        .status()?;
-    match status.success() {
-        true => Ok(()),
-        false => Err(format!("scripts/record: {status}").into()),
-    }
+    host::record(&target().kernel(kernel), "its own case")
 }
 
 pub fn cases() -> Vec<Case> {
     // Without tmpfs and without a log.
     let ramfs = [
-        "root: rootfs ramfs rw*",
+        "root: rootfs ramfs rw",
         "mounts: 1",
         "pid 1: init in /",
         "write: ok",
@@ -125,7 +117,7 @@ pub fn cases() -> Vec<Case> {
             &ON,
             &[],
         )
-        .where_tree_has(
+        .where_stock_has(
             "kernel/module/Kconfig",
             "config GENDWARFKSYMS",
             "this kernel has no GENDWARFKSYMS",

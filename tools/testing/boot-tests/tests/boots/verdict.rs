@@ -4,7 +4,6 @@
 
 use boot_tests::{fact, Machine};
 use libtest_mimic::Failed;
-use std::cell::Cell;
 
 pub type Outcome = Result<(), Failed>;
 
@@ -72,7 +71,7 @@ pub fn pair(machine: &Machine, expected: &[&str]) -> Result<[String; 2], Failed>
     stock.params += " empty_rootfs=0";
     let off = expect(&stock, expected)?;
     match has(&off, IS_ON) {
-        true => Err(format!("{off}\nnot the stock boot").into()),
+        true => wrong(&stock, &off, "not the stock boot").map(|()| [on, off]),
         false => Ok([on, off]),
     }
 }
@@ -89,22 +88,17 @@ pub fn number(console: &str, name: &str) -> Result<u64, Failed> {
     number.ok_or_else(|| format!("{console}\nno number: {name}").into())
 }
 
-thread_local! {
-    /// How many of its things this thread's case has been through; see `Case::counting()`.
-    pub static COUNT: Cell<u64> = const { Cell::new(0) };
-}
-
-pub fn count(more: u64) {
-    COUNT.set(COUNT.get() + more);
-}
-
 /// How a line begins in which a kernel finds fault with itself.
-const SPLATS: [&str; 8] = [
+const SPLATS: [&str; 12] = [
+    "------------[ cut here ]",
     "WARNING: ",
-    "BUG: ",
+    "BUG",
+    "[ BUG",
+    "kernel BUG",
     "UBSAN: ",
     "INFO: ",
     "Oops",
+    "Internal error: ",
     "rust_kernel: panicked",
     "unreferenced object",
     "VFS: Busy inodes",
@@ -115,22 +109,26 @@ pub fn splat(console: &str) -> Option<&str> {
     console.lines().find(tells)
 }
 
+/// What is wrong with a console, and how to see it again.
+fn wrong(machine: &Machine, console: &str, what: &str) -> Outcome {
+    Err(format!("{console}\n{what}\n{}", machine.again()).into())
+}
+
 /// The console must have each of `expected`, and no complaint of the kernel's about itself.
 pub fn check(machine: &Machine, console: &str, expected: &[&str]) -> Outcome {
     for text in expected {
         if !has(console, text) {
-            let again = machine.again();
-            return Err(format!("{console}\nnot on the console: {text}\n{again}").into());
+            return wrong(machine, console, &format!("not on the console: {text}"));
         }
     }
     // Where the kernel tells how many CPUs it has.
     let plural = if machine.cpus == 1 { "" } else { "s" };
     let all = format!("smp: Brought up 1 node, {} CPU{plural}", machine.cpus);
     if has(console, "smp: Brought up *") && !has(console, &all) {
-        return Err(format!("{console}\nnot on the console: {all}").into());
+        return wrong(machine, console, &format!("not on the console: {all}"));
     }
     match splat(console) {
-        Some(line) => Err(format!("{console}\nthe kernel complains: {line}").into()),
+        Some(line) => wrong(machine, console, &format!("the kernel complains: {line}")),
         None => Ok(()),
     }
 }
@@ -140,6 +138,6 @@ pub fn told_once(machine: &Machine, console: &str, message: &str) -> Outcome {
     check(machine, console, &[message])?;
     match lines(console, "empty_rootfs: *") {
         1 => Ok(()),
-        n => Err(format!("{console}\n{n} messages, not one").into()),
+        n => wrong(machine, console, &format!("{n} messages, not one")),
     }
 }
