@@ -71,7 +71,7 @@ pub fn run() -> Result<String> {
     let rows: Vec<_> = rows.into_iter().collect();
     Ok(format!(
         "The file that is booted, with CONFIG_RUST and EMPTY_ROOTFS against the same kernel without both, in bytes; \
-         on x86_64 and arm it is compressed, and on arm64 its parts are padded to 64 KiB. \
+         on x86_64 and arm it is compressed; on arm64 its parts are padded to 64 KiB. \
          `ARCH=` and `KSRC=` write other rows.\n\n\
          For a small image, build without modules or with TRIM_UNUSED_KSYMS, since each symbol that is exported for \
          modules is kept; and with LD_DEAD_CODE_DATA_ELIMINATION where the architecture has it, which leaves out what \
