@@ -7,9 +7,10 @@
 //! * as scripts/setup writes it to build/env: `ARCH_FILE` (the architecture), `OUT` (where everything for it is
 //!   built), `CROSS_COMPILE`, `TMPDIR`, `RUSTC`;
 //! * by scripts/prove: `MADE` (what was made for the cases, a line each);
-//! * by who calls: `KERNEL` (the directory of another test kernel), `V=1` (print QEMU's command lines), `UNTIL`
-//!   and `START` (what does not begin by that second is left out; which group comes first), `N` (boots), `SEED`
-//!   (of random system calls), `SIZES` (of what is measured), `UPDATE=1` (write the pages anew).
+//! * by who calls: `KERNEL` (the directory of another test kernel), `PARAMS` (more kernel parameters for each
+//!   machine), `V=1` (print QEMU's command lines), `UNTIL` and `START` (what does not begin by that second is left
+//!   out; which group comes first), `N` (boots), `SEED` (of random system calls), `SIZES`
+//!   (of what is measured), `UPDATE=1` (write the pages anew).
 
 mod accelerator;
 mod arch;

@@ -74,8 +74,10 @@ impl Machine {
     fn command_with(&self, accelerator: &str) -> Vec<String> {
         // Silence RCU stall warnings: a busy host starves the guest.
         let params = format!(
-            "panic=-1 rcupdate.rcu_cpu_stall_suppress=1 scenario={} {}",
-            self.scenario, self.params
+            "panic=-1 rcupdate.rcu_cpu_stall_suppress=1 {} scenario={} {}",
+            env::var("PARAMS").unwrap_or_default(),
+            self.scenario,
+            self.params
         );
         let image = self.image().display().to_string();
         let arch = &target().arch;
