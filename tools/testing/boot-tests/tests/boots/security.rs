@@ -127,11 +127,11 @@ fn landlock_passes_its_selftest() -> Outcome {
     let [on, off] = pair(&machine, &[])?;
     for (test, least, pivot) in [
         ("base_test", 9, 0),
-        ("fs_test", 170, 2),
+        ("fs_test", 140, 2),
         ("net_test", 100, 0),
         ("ptrace_test", 8, 0),
         ("scoped_abstract_unix_test", 30, 0),
-        ("scoped_signal_test", 20, 0),
+        ("scoped_signal_test", 15, 0),
     ] {
         let (here, there) = (number(&on, test)?, number(&off, test)?);
         if here < least || here != there + pivot {
