@@ -90,16 +90,7 @@ fn instructions_to_pid_1_repeat() -> Outcome {
 
 pub fn cases() -> Vec<Case> {
     vec![
-        Case::new(
-            "again_and_again",
-            "12 boots, or as many as N says, on one CPU, two and eight: all uevent helpers run from the right root, on each as many as on a stock boot",
-            again_and_again,
-        )
-        .needs(["kernel helper"]),
-        Case::new(
-            "instructions_to_pid_1_repeat",
-            "PID 1 runs after the same number of guest instructions each time, at most a thousandth more than on a stock boot",
-            instructions_to_pid_1_repeat,
-        ).x86_only("the time stamp counter is read"),
+        case!(again_and_again).needs(["kernel helper"]),
+        case!(instructions_to_pid_1_repeat).x86_only("the time stamp counter is read"),
     ]
 }

@@ -606,74 +606,35 @@ pub fn needs() -> [String; 3] {
 const ON_X86: &str = "it is tried on x86_64 alone";
 
 pub fn cases() -> Vec<Case> {
-    let case = |name, shows, way| {
-        Case::new(name, shows, move || boots(way))
+    let case = |name, way| {
+        Case::new(name, move || boots(way))
             .needs(needs())
             .x86_only(ON_X86)
     };
     vec![
-        Case::new(
-            "firmware_starts_it_from_a_disk",
-            "UEFI starts the one file from a disk's EFI partition, and a container starts at boot",
-            || boots(PARTITION_ALONE),
-        )
-        .needs(needs())
-        .where_there_is_a_firmware(),
-        case(
-            "grub_starts_it",
-            "GRUB starts it from kernel and initramfs apart",
-            GRUB,
-        )
-        .needs(["userland host/grub grub-efi-amd64-bin"]),
-        case(
-            "systemd_boot_starts_it",
-            "systemd-boot finds the one file by itself and starts it",
-            SYSTEMD_BOOT,
-        ),
-        case(
-            "firmware_starts_it_from_the_network",
-            "UEFI fetches the one file by PXE and starts it",
-            PXE,
-        ),
-        case(
-            "ipxe_starts_it",
-            "iPXE fetches kernel and initramfs apart by HTTP and starts them",
-            IPXE,
-        )
-        .needs(["userland host/busybox busybox-static"]),
-        case(
-            "secure_boot_starts_what_is_signed",
-            "with a key of one's own enrolled and Secure Boot on, UEFI starts the signed file, locked down, and refuses an unsigned one",
-            SECURE_BOOT,
-        ),
-        Case::new(
-            "update_gives_memory_back",
-            "systemctl soft-reboot into a new root in memory gives the memory of the old one back; on a stock boot it stays",
-            update_gives_memory_back,
-        )
-        .needs(needs())
-        .x86_only(ON_X86),
-        Case::new(
-            "kexec_starts_a_newer_one",
-            "systemctl kexec goes down through an exitrd, where the memory of the old root is back, and a newer one comes up",
-            kexec_starts_a_newer_one,
-        )
-        .needs(needs())
-        .needs(["userland host/grub grub-efi-amd64-bin"])
-        .x86_only(ON_X86),
-        Case::new(
-            "docker_runs_and_builds",
-            "dockerd with overlay2 straight on the root runs, enters, copies into and builds containers",
-            docker_runs_and_builds,
-        )
-        .needs(needs())
-        .x86_only(ON_X86),
-        Case::new(
-            "bad_input_is_named",
-            "a command line that is too long, a key without its certificate, a kernel without the EFI stub and a file that is missing are named in one line",
-            bad_input_is_named,
-        )
-        .needs(["kernel appliance", "setup libarchive-tools openssl sbsigntool"])
-        .x86_only(ON_X86),
+        Case::new("firmware_starts_it_from_a_disk", || boots(PARTITION_ALONE))
+            .needs(needs())
+            .where_there_is_a_firmware(),
+        case("grub_starts_it", GRUB).needs(["userland host/grub grub-efi-amd64-bin"]),
+        case("systemd_boot_starts_it", SYSTEMD_BOOT),
+        case("firmware_starts_it_from_the_network", PXE),
+        case("ipxe_starts_it", IPXE).needs(["userland host/busybox busybox-static"]),
+        case("secure_boot_starts_what_is_signed", SECURE_BOOT),
+        case!(update_gives_memory_back)
+            .needs(needs())
+            .x86_only(ON_X86),
+        case!(kexec_starts_a_newer_one)
+            .needs(needs())
+            .needs(["userland host/grub grub-efi-amd64-bin"])
+            .x86_only(ON_X86),
+        case!(docker_runs_and_builds)
+            .needs(needs())
+            .x86_only(ON_X86),
+        case!(bad_input_is_named)
+            .needs([
+                "kernel appliance",
+                "setup libarchive-tools openssl sbsigntool",
+            ])
+            .x86_only(ON_X86),
     ]
 }

@@ -22,8 +22,8 @@ fn boots(initrd: PathBuf, params: &str, expected: &[&str]) -> Outcome {
     same_as_stock(&machine, expected)
 }
 
-fn compressed(name: &'static str, shows: &'static str, command: &'static str) -> Case {
-    Case::new(name, shows, move || {
+fn compressed(name: &'static str, command: &'static str) -> Case {
+    Case::new(name, move || {
         let initrd = host::make(name, &format!("{command} <base.cpio >$1"))?;
         boots(initrd, "", &["release: base"])
     })
@@ -151,55 +151,24 @@ fn built_in() -> Outcome {
 
 pub fn cases() -> Vec<Case> {
     vec![
-        compressed("not_compressed", "an archive that is not compressed", "cat"),
-        compressed("gzip", "an archive compressed by gzip", "gzip -c").quick(),
-        compressed("bzip2", "an archive compressed by bzip2", "bzip2 -c").needs(["setup bzip2"]),
-        compressed("lzma", "an archive compressed by lzma", "xz --format=lzma -c"),
-        compressed("xz", "an archive compressed by xz", "xz --check=crc32 -c"),
-        compressed("lzo", "an archive compressed by lzo", "lzop -c").needs(["setup lzop"]),
-        compressed("lz4", "an archive compressed by lz4", "lz4 -q -l -c").needs(["setup lz4"]),
-        compressed("zstd", "an archive compressed by zstd", "zstd -q -c").quick(),
-        Case::new(
-            "concatenated_archives",
-            "archives one after the other, also with an uncompressed one before compressed ones",
-            concatenated_archives,
-        ).quick(),
-        Case::new(
-            "checksummed_archive",
-            "an archive of the format \"crc\"",
-            checksummed_archive,
-        ),
-        Case::new(
-            "special_files",
-            "hard links, device nodes, a fifo, a socket, a set-user-ID bit, a long name, a deep path",
-            special_files,
-        ).quick(),
-        Case::new(
-            "hundred_thousand_files",
-            "100,000 small files",
-            hundred_thousand_files,
-        ),
-        Case::new("one_large_file", "a file of 512 MiB", one_large_file),
-        Case::new(
-            "retained_initrd",
-            "retain_initrd: /sys/firmware/initrd holds the bytes of the archive",
-            retained_initrd,
-        ).quick(),
-        Case::new(
-            "noinitrd",
-            "noinitrd, which concerns initrd images alone",
-            || boots(target().base(), "noinitrd", &["release: base"]),
-        ),
-        Case::new(
-            "init_is_chosen_by_rdinit",
-            "rdinit= chooses another init",
-            init_is_chosen_by_rdinit,
-        ).quick(),
-        Case::new(
-            "built_in",
-            "built into the kernel, alone, with an external archive that replaces a file of it, and with CONFIG_INITRAMFS_FORCE, which ignores that",
-            built_in,
-        )
-        .needs(["kernel builtin", "kernel force"]),
+        compressed("not_compressed", "cat"),
+        compressed("gzip", "gzip -c").quick(),
+        compressed("bzip2", "bzip2 -c").needs(["setup bzip2"]),
+        compressed("lzma", "xz --format=lzma -c"),
+        compressed("xz", "xz --check=crc32 -c"),
+        compressed("lzo", "lzop -c").needs(["setup lzop"]),
+        compressed("lz4", "lz4 -q -l -c").needs(["setup lz4"]),
+        compressed("zstd", "zstd -q -c").quick(),
+        case!(concatenated_archives).quick(),
+        case!(checksummed_archive),
+        case!(special_files).quick(),
+        case!(hundred_thousand_files),
+        case!(one_large_file),
+        case!(retained_initrd).quick(),
+        Case::new("noinitrd", || {
+            boots(target().base(), "noinitrd", &["release: base"])
+        }),
+        case!(init_is_chosen_by_rdinit).quick(),
+        case!(built_in).needs(["kernel builtin", "kernel force"]),
     ]
 }

@@ -156,17 +156,7 @@ fn fuzzing_leaves_rootfs_empty() -> Outcome {
 
 pub fn cases() -> Vec<Case> {
     vec![
-        Case::new(
-            "attacks_get_the_answers_of_nullfs",
-            "60 attempts by root to change, cover or unmount what lies below, or to leave a message there, get the answers that nullfs gives, with few exceptions, and leave nothing there; a container with every capability and a user namespace do not get there",
-            attacks_get_the_answers_of_nullfs,
-        )
-        .needs(["kernel nullfs"]),
-        Case::new(
-            "fuzzing_leaves_rootfs_empty",
-            "120,000 random system calls by root at the bottom, the same for the same SEED, leave it as it was, and a kernel that checks itself finds no fault",
-            fuzzing_leaves_rootfs_empty,
-        )
-        .needs(["kernel debug"]),
+        case!(attacks_get_the_answers_of_nullfs).needs(["kernel nullfs"]),
+        case!(fuzzing_leaves_rootfs_empty).needs(["kernel debug"]),
     ]
 }

@@ -31,7 +31,7 @@ fn the_other_util_linux() -> String {
     format!("userland other util-linux,libc6 {other}")
 }
 
-fn switch_root_of_the_other_util_linux() -> Outcome {
+fn switch_root_of_the_other_util_linux_works() -> Outcome {
     let mut list = String::from("dir /other 755 0 0\n");
     for line in fs::read_to_string(target().out.join("other.list"))?.lines() {
         list += &line.replacen(" /", " /other/", 1);
@@ -374,141 +374,60 @@ fn u_boot_starts_a_fit_image() -> Outcome {
 
 pub fn cases() -> Vec<Case> {
     vec![
-        Case::new(
-            "u_boot_starts_a_fit_image",
-            "on arm64 U-Boot starts kernel, initramfs and device tree out of one FIT image, and containers start",
-            u_boot_starts_a_fit_image,
-        )
-        .needs(["setup dosfstools fdisk mtools u-boot-tools", "userland host/u-boot u-boot-qemu"])
-        .only_on(&["arm64"], "its U-Boot is that of an arm64 board")
+        case!(u_boot_starts_a_fit_image)
+            .needs([
+                "setup dosfstools fdisk mtools u-boot-tools",
+                "userland host/u-boot u-boot-qemu",
+            ])
+            .only_on(&["arm64"], "its U-Boot is that of an arm64 board")
+            .quick(),
+        Case::new("switch_root_of_busybox_works", || {
+            switches_root("switch_root_busybox")
+        })
         .quick(),
-        Case::new(
-            "switch_root_of_busybox_works",
-            "busybox's switch_root goes on to a second tmpfs",
-            || switches_root("switch_root_busybox"),
-        )
+        Case::new("switch_root_of_util_linux_works", || {
+            switches_root("switch_root_util_linux")
+        })
         .quick(),
-        Case::new(
-            "switch_root_of_util_linux_works",
-            "util-linux's switch_root goes on to a second tmpfs",
-            || switches_root("switch_root_util_linux"),
-        )
-        .quick(),
-        Case::new(
-            "run_init_of_klibc_works",
-            "klibc's run-init goes on to a second tmpfs",
-            || switches_root("run_init"),
-        ),
-        Case::new(
-            "switch_root_of_the_other_util_linux_works",
-            "the same with Debian 13's util-linux on Debian 12, and the other way round",
-            switch_root_of_the_other_util_linux,
-        )
-        .needs([the_other_util_linux()]),
-        Case::new(
-            "systemd_stays_in_the_initramfs",
-            "systemd is PID 1 in the initramfs, and runc pivots there",
-            || stays("started", "rdinit=/lib/systemd/systemd", "systemd"),
-        ),
-        Case::new(
-            "systemd_switches_to_a_disk",
-            "systemd goes on from the initramfs to a disk, and runc pivots there",
-            systemd_switches_to_a_disk,
-        )
-        .needs(["setup cpio e2fsprogs"]),
-        Case::new(
-            "systemd_comes_back_from_a_disk",
-            "systemd goes on to a disk, and goes down through an exitrd that unmounts the disk",
-            systemd_comes_back_from_a_disk,
-        )
-        .needs(["setup cpio e2fsprogs"]),
-        Case::new(
-            "initrd_of_initramfs_tools_boots",
-            "the initrd of Debian's initramfs-tools goes on to an ext4 disk",
-            || distributions_initrd_boots("initramfs-tools"),
-        )
+        Case::new("run_init_of_klibc_works", || switches_root("run_init")),
+        case!(switch_root_of_the_other_util_linux_works).needs([the_other_util_linux()]),
+        Case::new("systemd_stays_in_the_initramfs", || {
+            stays("started", "rdinit=/lib/systemd/systemd", "systemd")
+        }),
+        case!(systemd_switches_to_a_disk).needs(["setup cpio e2fsprogs"]),
+        case!(systemd_comes_back_from_a_disk).needs(["setup cpio e2fsprogs"]),
+        Case::new("initrd_of_initramfs_tools_boots", || {
+            distributions_initrd_boots("initramfs-tools")
+        })
         .needs(["initrd initramfs-tools", "setup e2fsprogs"])
         .x86_only("the initrd is of amd64"),
-        Case::new(
-            "initrd_of_dracut_boots",
-            "the initrd of dracut, with systemd, goes on to an ext4 disk",
-            || distributions_initrd_boots("dracut"),
-        )
+        Case::new("initrd_of_dracut_boots", || {
+            distributions_initrd_boots("dracut")
+        })
         .needs(["initrd dracut", "setup e2fsprogs"])
         .x86_only("the initrd is of amd64"),
-        Case::new(
-            "installed_package_boots_debian",
-            "the package of `make deb`, installed on a Debian 13, boots it from its disk",
-            installed_package_boots_debian,
-        )
-        .needs(["debian"])
-        .x86_only("the package is of amd64"),
-        Case::new(
-            "installed_kernel_runs_containers_from_memory",
-            "the same kernel boots from an initramfs with systemd alone, where runc, crun, bubblewrap and podman pivot",
-            installed_kernel_runs_containers_from_memory,
-        )
-        .needs(["debian"])
-        .x86_only("the package is of amd64"),
-        Case::new(
-            "tinycore_boots",
-            "an init in the manner of TinyCore's remounts the root and starts busybox init; runc pivots there",
-            || stays("tinycore", "", "busybox"),
-        ),
-        Case::new(
-            "minikube_needs_no_copy",
-            "an init in the manner of minikube's starts systemd without copying the root first; runc pivots there",
-            minikube_needs_no_copy,
-        ),
-        Case::new(
-            "kexec_three_times",
-            "kexec into the same kernel and archive, three times in a row",
-            kexec_three_times,
-        ).x86_only("the kernel is a bzImage"),
-        Case::new(
-            "crash_kernel_boots",
-            "a crash kernel with initramfs_options=size=90%",
-            crash_kernel_boots,
-        ).x86_only("the kernel is a bzImage"),
-        Case::new(
-            "root_on_a_disk_boots",
-            "root=/dev/vda boots from ext4, with an initramfs and without",
-            root_on_a_disk_boots,
-        )
-        .needs(["setup e2fsprogs"])
-        .quick()
-        .machine_only("the disk is QEMU's"),
-        Case::new(
-            "mounts_go_beneath_what_lies_on_the_new_root",
-            "a mount can be put beneath the disk of root=, and beneath /proc in an initramfs, by MOVE_MOUNT_BENEATH; a stock boot refuses both",
-            mounts_go_beneath_what_lies_on_the_new_root,
-        )
-        .needs(["setup e2fsprogs"])
-        .quick()
-        .machine_only("the disk is QEMU's"),
-        Case::new(
-            "root_on_other_file_systems_boots",
-            "root= boots from squashfs, from erofs, and from a partition by its PARTUUID",
-            root_on_other_file_systems_boots,
-        )
-        .needs(["setup e2fsprogs erofs-utils fdisk squashfs-tools"]),
-        Case::new(
-            "initrd_image_boots",
-            "root=/dev/ram0 boots from an initrd image, ext2 and squashfs",
-            initrd_image_boots,
-        )
-        .needs(["setup e2fsprogs squashfs-tools"]),
-        Case::new(
-            "linuxrc_of_an_initrd_image_runs",
-            "an initrd image's /linuxrc runs, and then root= boots from the disk",
-            linuxrc_of_an_initrd_image_runs,
-        )
-        .needs(["setup e2fsprogs"]),
-        Case::new(
-            "kernel_without_tmpfs_boots",
-            "a kernel without CONFIG_TMPFS has a ramfs, and pivots",
-            kernel_without_tmpfs_boots,
-        )
-        .needs(["kernel ramfs"]),
+        case!(installed_package_boots_debian)
+            .needs(["debian"])
+            .x86_only("the package is of amd64"),
+        case!(installed_kernel_runs_containers_from_memory)
+            .needs(["debian"])
+            .x86_only("the package is of amd64"),
+        Case::new("tinycore_boots", || stays("tinycore", "", "busybox")),
+        case!(minikube_needs_no_copy),
+        case!(kexec_three_times).x86_only("the kernel is a bzImage"),
+        case!(crash_kernel_boots).x86_only("the kernel is a bzImage"),
+        case!(root_on_a_disk_boots)
+            .needs(["setup e2fsprogs"])
+            .quick()
+            .machine_only("the disk is QEMU's"),
+        case!(mounts_go_beneath_what_lies_on_the_new_root)
+            .needs(["setup e2fsprogs"])
+            .quick()
+            .machine_only("the disk is QEMU's"),
+        case!(root_on_other_file_systems_boots)
+            .needs(["setup e2fsprogs erofs-utils fdisk squashfs-tools"]),
+        case!(initrd_image_boots).needs(["setup e2fsprogs squashfs-tools"]),
+        case!(linuxrc_of_an_initrd_image_runs).needs(["setup e2fsprogs"]),
+        case!(kernel_without_tmpfs_boots).needs(["kernel ramfs"]),
     ]
 }

@@ -48,14 +48,14 @@ const IMAGE: &str = r#"
     tar -C $d -cf $1 manifest.json config.json layer.tar
     "#;
 
-fn podman_runs_an_image() -> Outcome {
+fn podman_runs_and_builds_an_image() -> Outcome {
     let image = image("podman")?;
     let error = "pivot_root: Invalid argument";
     pivots_with("podman_image", error, &image)?;
     pivots_with("podman_build", error, &image)
 }
 
-fn containerd_pivots() -> Outcome {
+fn containerd_pivots_on_initramfs() -> Outcome {
     let mut list = image("containerd")?;
     let programs = ["containerd", "ctr", "containerd-shim-runc-v2"];
     for line in fs::read_to_string(target().out.join("containerd.list"))?.lines() {
@@ -70,7 +70,7 @@ fn containerd_pivots() -> Outcome {
     pivots_with("containerd", "pivot_root .: invalid argument", &list)
 }
 
-fn youki_pivots() -> Outcome {
+fn youki_pivots_on_initramfs() -> Outcome {
     let youki = project_dir().join("build/youki/bin/youki");
     let list = format!("file /youki {} 755 0 0\n", youki.display());
     pivots_with("youki", "failed to pivot root to errno=EINVAL", &list)
@@ -136,7 +136,7 @@ fn lxc_leaves_nothing_below() -> Outcome {
 }
 
 /// Each gets a loopback device with an address, for which the test kernel has no INET.
-fn hundred_containers() -> Outcome {
+fn hundred_containers_are_there_at_once() -> Outcome {
     let mut machine = Machine::new("hundred", "");
     machine.kernel = "distro";
     expect(&machine, &["at once: 100"])?;
@@ -172,85 +172,63 @@ fn copying_the_system_takes_twice_the_memory() -> Outcome {
 }
 
 pub fn cases() -> Vec<Case> {
-    let container =
-        |name, shows, scenario, error| Case::new(name, shows, move || pivots(scenario, error));
+    let container = |name, scenario, error| Case::new(name, move || pivots(scenario, error));
     vec![
-        Case::new(
-            "pid_1_pivots_by_hand",
-            "pivot_root(\".\", \".\") and umount2() of PID 1 leave the new root alone, and give the memory of the initramfs back, but not while PID 1 has its old console open",
-            pid_1_pivots_by_hand,
-        ).quick(),
-        container("runc_pivots_on_initramfs", "runc starts a container by pivot_root", "runc", "pivot_root .: invalid argument").quick(),
-        container("crun_pivots_on_initramfs", "crun starts a container by pivot_root", "crun", "pivot_root: Invalid argument").quick(),
-        container("bubblewrap_pivots_on_initramfs", "bubblewrap starts a container by pivot_root", "bubblewrap", "pivot_root: Invalid argument").quick(),
+        case!(pid_1_pivots_by_hand).quick(),
+        container(
+            "runc_pivots_on_initramfs",
+            "runc",
+            "pivot_root .: invalid argument",
+        )
+        .quick(),
+        container(
+            "crun_pivots_on_initramfs",
+            "crun",
+            "pivot_root: Invalid argument",
+        )
+        .quick(),
+        container(
+            "bubblewrap_pivots_on_initramfs",
+            "bubblewrap",
+            "pivot_root: Invalid argument",
+        )
+        .quick(),
         container(
             "bubblewrap_pivots_on_initramfs_as_a_user",
-            "bubblewrap starts a container by pivot_root for a user who is not root",
             "bubblewrap_user",
             "pivot_root: Invalid argument",
-        ).quick(),
-        Case::new(
-            "nspawn_works",
-            "systemd-nspawn, which does without pivot_root where it fails, starts a container as on a stock boot",
-            || both(&Machine::new("nspawn", ""), &["nspawn: hello from a container"]),
-        ),
-        Case::new(
-            "lxc_leaves_nothing_below",
-            "LXC, which on a stock boot leaves the host below, leaves nothing that a container gets to",
-            lxc_leaves_nothing_below,
-        ),
-        container("podman_pivots_on_initramfs", "podman starts a container by pivot_root, from a directory", "podman", "pivot_root: Invalid argument"),
-        Case::new(
-            "podman_runs_and_builds_an_image",
-            "podman run and podman build, from an image made offline, start containers by pivot_root",
-            podman_runs_an_image,
-        ),
-        Case::new(
-            "containerd_pivots_on_initramfs",
-            "containerd's ctr run starts a container by pivot_root",
-            containerd_pivots,
         )
-        .needs(["userland containerd containerd"]),
-        Case::new(
-            "youki_pivots_on_initramfs",
-            "youki, built from its crate, starts a container by pivot_root",
-            youki_pivots,
-        )
-        .needs(["youki"])
-        .x86_only("youki is built for this machine"),
+        .quick(),
+        Case::new("nspawn_works", || {
+            both(
+                &Machine::new("nspawn", ""),
+                &["nspawn: hello from a container"],
+            )
+        }),
+        case!(lxc_leaves_nothing_below),
+        container(
+            "podman_pivots_on_initramfs",
+            "podman",
+            "pivot_root: Invalid argument",
+        ),
+        case!(podman_runs_and_builds_an_image),
+        case!(containerd_pivots_on_initramfs).needs(["userland containerd containerd"]),
+        case!(youki_pivots_on_initramfs)
+            .needs(["youki"])
+            .x86_only("youki is built for this machine"),
         container(
             "util_linux_pivots_on_initramfs",
-            "unshare and pivot_root of util-linux make a container",
             "util_linux",
             "pivot_root: failed to change root from `.' to `tmp': Invalid argument",
         ),
         container(
             "container_in_a_container_pivots",
-            "a container starts another one by pivot_root",
             "in_a_container",
             "pivot_root: Invalid argument",
         ),
-        Case::new(
-            "hundred_containers_are_there_at_once",
-            "a hundred containers are there at once, each started by pivot_root",
-            hundred_containers,
-        )
-        .needs(["kernel distro"]),
-        Case::new(
-            "no_pivot_lets_a_container_see_the_host",
-            "with --no-pivot a container that may mount reaches the host's files, with pivot_root nothing",
-            no_pivot_lets_a_container_see_the_host,
-        ).quick(),
-        Case::new(
-            "no_pivot_lets_a_container_mount_proc",
-            "the reproducer of opencontainers/runc#1962 mounts the whole /proc in a container that was made without pivot_root, and cannot in one made with it",
-            no_pivot_lets_a_container_mount_proc,
-        ),
-        Case::new(
-            "copying_the_system_takes_twice_the_memory",
-            "a stock system that copies itself into a second tmpfs pivots, and is in memory twice",
-            copying_the_system_takes_twice_the_memory,
-        )
-        .needs(["kernel nullfs"]),
+        case!(hundred_containers_are_there_at_once).needs(["kernel distro"]),
+        case!(no_pivot_lets_a_container_see_the_host).quick(),
+        case!(no_pivot_lets_a_container_mount_proc),
+        case!(copying_the_system_takes_twice_the_memory).needs(["kernel nullfs"]),
     ]
 }

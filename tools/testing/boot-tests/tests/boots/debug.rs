@@ -15,7 +15,7 @@ const NOT_OF_A_BOOT: [&str; 6] = [
     "own_object_is_freed_after_boot",
     "kernel_builds_without_warning",
     "safe_code_can_do_no_harm",
-    "page_is_up_to_date",
+    "page_tells_of_each_case",
     "full_disk_is_named",
 ];
 
@@ -191,25 +191,11 @@ fn every_allocation_may_fail() -> Outcome {
 
 pub fn cases() -> Vec<Case> {
     vec![
-        Case::new(
-            "every_allocation_may_fail",
-            "with one allocation failing, each in turn, the boot is the stock one, or the feature does without; mounts, inodes and kmemleak show nothing left over",
-            every_allocation_may_fail,
-        )
-        .with_gdb()
-        .needs(["kernel faults"])
-        .x86_only("the kernel's current task is found by x86_64's registers"),
-        Case::new(
-            "debug_kernel_finds_no_fault",
-            "KASAN, lockdep, DEBUG_ATOMIC_SLEEP, DEBUG_VM, DEBUG_LIST, UBSAN, kmemleak, SLUB's checks and Rust's assertions and overflow checks have nothing to say of the quick cases",
-            debug_kernel_finds_no_fault,
-        )
-        .needs(["kernel debug"]),
-        Case::new(
-            "kcsan_finds_no_race",
-            "KCSAN, which has passed its own test, sees no data race in which the feature has a part, in boots with helpers on two CPUs and eight",
-            kcsan_finds_no_race,
-        )
-        .needs(["kernel races"]),
+        case!(every_allocation_may_fail)
+            .with_gdb()
+            .needs(["kernel faults"])
+            .x86_only("the kernel's current task is found by x86_64's registers"),
+        case!(debug_kernel_finds_no_fault).needs(["kernel debug"]),
+        case!(kcsan_finds_no_race).needs(["kernel races"]),
     ]
 }

@@ -252,21 +252,17 @@ fn every_call_is_accounted_for() -> Outcome {
 
 pub fn cases() -> Vec<Case> {
     vec![
-        Case::new("failed_mount_falls_back_to_rootfs", "the mount fails: the boot is the stock one, with one message and no mount left over", || {
+        Case::new("failed_mount_falls_back_to_rootfs", || {
             let message = "empty_rootfs: off, cannot mount the new root: error -12";
             fails(1, "init_mount", -12, "", message).map(|_| ())
         })
         .quick()
         .machine_only("gdb takes part by way of the emulator")
         .with_gdb(),
-        Case::new(
-            "every_error_falls_back_to_rootfs",
-            "the same for ENOMEM and EINVAL of each call that gives errors, for tmpfs and ramfs, on one CPU and on two",
-            every_error_falls_back_to_rootfs,
-        )
-        .about_options()
-        .with_gdb(),
-        Case::new("something_in_rootfs_falls_back_to_rootfs", "rootfs is not empty: the same", || {
+        case!(every_error_falls_back_to_rootfs)
+            .about_options()
+            .with_gdb(),
+        Case::new("something_in_rootfs_falls_back_to_rootfs", || {
             let message = "empty_rootfs: off, rootfs is in use: error -39";
             prevented(
                 "overmount_rootfs",
@@ -275,43 +271,25 @@ pub fn cases() -> Vec<Case> {
                 0o755,
                 message,
             )
-        }).x86_only("a call is put in by x86_64's registers")
+        })
+        .x86_only("a call is put in by x86_64's registers")
         .with_gdb(),
-        Case::new(
-            "mount_that_is_gone_again_falls_back_to_rootfs",
-            "the new root is unmounted before it is entered: the same",
-            || {
-                let message = "empty_rootfs: off, cannot enter the new root: error -2";
-                prevented("follow_down_one", "init_umount", "/..", 2, message)
-            },
-        ).x86_only("a call is put in by x86_64's registers")
+        Case::new("mount_that_is_gone_again_falls_back_to_rootfs", || {
+            let message = "empty_rootfs: off, cannot enter the new root: error -2";
+            prevented("follow_down_one", "init_umount", "/..", 2, message)
+        })
+        .x86_only("a call is put in by x86_64's registers")
         .with_gdb(),
-        Case::new(
-            "failed_copy_of_the_options_leaves_the_new_root_its_own",
-            "when the copy of initramfs_options= for rootfs cannot be made, the new root has the options all the same",
-            failed_copy_of_the_options_leaves_the_new_root_its_own,
-        )
-        .about_options()
-        .x86_only("a call is left out by x86_64's registers")
-        .with_gdb(),
-        Case::new(
-            "immutable_rootfs_stays_immutable",
-            "a rootfs that somebody else has made immutable is neither covered nor made mutable",
-            immutable_rootfs_stays_immutable,
-        )
-        .x86_only("the return address is taken from x86_64's stack")
-        .with_gdb(),
-        Case::new(
-            "nothing_can_be_put_into_rootfs_meanwhile",
-            "once it is known to be empty rootfs refuses to take anything, while it is covered",
-            nothing_can_be_put_into_rootfs_meanwhile,
-        ).x86_only("a call is put in by x86_64's registers")
-        .with_gdb(),
-        Case::new(
-            "every_call_is_accounted_for",
-            "overmount_rootfs() calls nothing that can fail and is not made to fail here",
-            every_call_is_accounted_for,
-        )
-        .quick(),
+        case!(failed_copy_of_the_options_leaves_the_new_root_its_own)
+            .about_options()
+            .x86_only("a call is left out by x86_64's registers")
+            .with_gdb(),
+        case!(immutable_rootfs_stays_immutable)
+            .x86_only("the return address is taken from x86_64's stack")
+            .with_gdb(),
+        case!(nothing_can_be_put_into_rootfs_meanwhile)
+            .x86_only("a call is put in by x86_64's registers")
+            .with_gdb(),
+        case!(every_call_is_accounted_for).quick(),
     ]
 }

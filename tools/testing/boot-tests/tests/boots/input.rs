@@ -249,52 +249,22 @@ fn longest_command_line() -> Outcome {
 }
 
 pub fn cases() -> Vec<Case> {
-    let case =
-        |name, shows, run: fn() -> Outcome| Case::new(name, shows, run).needs(["kernel stock"]);
+    let stock = "kernel stock";
     vec![
-        case(
-            "truncated_archives",
-            "an archive cut off at 20 places, compressed and not",
-            truncated_archives,
-        ),
-        case(
-            "flipped_bits",
-            "an archive with one bit flipped, in 50 places, compressed and not",
-            flipped_bits,
-        ),
-        case(
-            "archives_that_are_none",
-            "a wrong magic, garbage, garbage that seems to be compressed, nothing",
-            archives_that_are_none,
-        ),
-        case(
-            "names_that_lead_astray",
-            "a path of 5,000 characters, `..` in names, absolute names and links",
-            names_that_lead_astray,
-        ),
-        case(
-            "archives_that_are_too_large",
-            "more than tmpfs may hold in bytes and in inodes, and than the machine has",
-            archives_that_are_too_large,
-        )
-        .about_options(),
-        case(
-            "options_that_do_not_parse",
-            "initramfs_options= that tmpfs refuses",
-            options_that_do_not_parse,
-        )
-        .about_options(),
-        case(
-            "odd_values_of_empty_rootfs",
-            "21 values of empty_rootfs= that are odd, or no booleans",
-            odd_values_of_empty_rootfs,
-        ),
-        case(
-            "longest_command_line",
-            "command lines around the longest that x86 takes",
-            longest_command_line,
-        )
-        .about_options()
-        .x86_only("each architecture has a limit of its own"),
+        case!(truncated_archives).needs([stock]),
+        case!(flipped_bits).needs([stock]),
+        case!(archives_that_are_none).needs([stock]),
+        case!(names_that_lead_astray).needs([stock]),
+        case!(archives_that_are_too_large)
+            .needs([stock])
+            .about_options(),
+        case!(options_that_do_not_parse)
+            .needs([stock])
+            .about_options(),
+        case!(odd_values_of_empty_rootfs).needs([stock]),
+        case!(longest_command_line)
+            .needs([stock])
+            .about_options()
+            .x86_only("each architecture has a limit of its own"),
     ]
 }

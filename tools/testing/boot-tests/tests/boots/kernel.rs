@@ -277,48 +277,14 @@ fn stock_kernel_cannot_pivot() -> Outcome {
 
 pub fn cases() -> Vec<Case> {
     vec![
-        Case::new(
-            "option_off_leaves_the_stock_disassembly",
-            "without the option init/ and fs/ are the stock kernel's, instruction by instruction",
-            option_off_leaves_the_stock_disassembly,
-        )
-        .needs(["kernel stock", "kernel off"]),
-        Case::new(
-            "stock_kernel_cannot_pivot",
-            "a stock kernel of the same configuration fails where this one pivots",
-            stock_kernel_cannot_pivot,
-        )
-        .needs(["kernel stock"]),
-        Case::new(
-            "own_object_is_freed_after_boot",
-            "of the feature's object nothing stays (on ARM 8 bytes, as of each __init function), and on x86_64 it has as many bytes of .init.text as committed, give or take 10 %, elsewhere at most 1 KiB",
-            own_object_is_freed_after_boot,
-        ).quick(),
-        Case::new(
-            "nothing_is_resident",
-            "of all that the series adds to what vmlinux is linked from nothing stays, against a stock kernel with CONFIG_RUST",
-            nothing_is_resident,
-        )
-        .needs(["kernel rust"]),
-        Case::new(
-            "overmounting_takes_as_many_instructions_as_committed",
-            "overmount_rootfs() takes the same number of guest instructions each time, and as many as committed, give or take 10 %",
-            overmounting_takes_as_many_instructions_as_committed,
-        )
-        .with_gdb()
-        .x86_only("the figure is x86_64's"),
-        Case::new(
-            "examples_hold",
-            "KUnit runs the examples in the documentation of the Rust modules, and they hold",
-            examples_hold,
-        )
-        .needs(["kernel doctests"]),
-        Case::new(
-            "kernel_builds_without_warning",
-            "compilers, objtool and modpost have nothing to say",
-            kernel_builds_without_warning,
-        )
-        .quick()
-        .bare(),
+        case!(option_off_leaves_the_stock_disassembly).needs(["kernel stock", "kernel off"]),
+        case!(stock_kernel_cannot_pivot).needs(["kernel stock"]),
+        case!(own_object_is_freed_after_boot).quick(),
+        case!(nothing_is_resident).needs(["kernel rust"]),
+        case!(overmounting_takes_as_many_instructions_as_committed)
+            .with_gdb()
+            .x86_only("the figure is x86_64's"),
+        case!(examples_hold).needs(["kernel doctests"]),
+        case!(kernel_builds_without_warning).quick().bare(),
     ]
 }

@@ -3,15 +3,22 @@
 //! Each case boots machines and judges by what a program in the guest saw, with the feature and,
 //! as its control, without it.
 
+/// A function as the case of that name.
+macro_rules! case {
+    ($run:ident) => {
+        crate::Case::new(stringify!($run), $run)
+    };
+}
+
 mod again;
 mod appliance;
 mod archive;
 mod attack;
 mod boot;
-
 mod containers;
 mod debug;
 mod faults;
+mod harness;
 mod host;
 mod input;
 mod kernel;
@@ -34,12 +41,11 @@ use std::{
     sync::Mutex,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use verdict::{is, Outcome};
+use verdict::Outcome;
 
-/// A test and what it shows.
+/// A test; CASES.md says what it shows.
 struct Case {
     name: &'static str,
-    shows: &'static str,
     run: Box<dyn FnOnce() -> Outcome + Send>,
     /// In the quick set, which is for our kernel alone and takes a few minutes.
     quick: bool,
@@ -52,14 +58,9 @@ struct Case {
 }
 
 impl Case {
-    fn new(
-        name: &'static str,
-        shows: &'static str,
-        run: impl FnOnce() -> Outcome + Send + 'static,
-    ) -> Self {
+    fn new(name: &'static str, run: impl FnOnce() -> Outcome + Send + 'static) -> Self {
         Case {
             name,
-            shows,
             run: Box::new(run),
             quick: false,
             bare: false,
@@ -151,119 +152,29 @@ impl Case {
     }
 }
 
-/// Cases on one thing.
-struct Group {
-    /// The first part of their names, the second of which is the case's: `root::no_mkdir`.
-    name: &'static str,
-    title: &'static str,
-    cases: Vec<Case>,
-}
-
-fn groups() -> Vec<Group> {
-    let group = |name, title, cases| Group { name, title, cases };
+/// Cases on one thing each. Its name is the first part of theirs, the second is the case's: `root::no_mkdir`.
+fn groups() -> Vec<(&'static str, Vec<Case>)> {
     vec![
-        group("containers", "Who pivots", containers::cases()),
-        group("root", "The root and what lies below", root::cases()),
-        group("archive", "How the archive comes", archive::cases()),
-        group("boot", "How the root goes on", boot::cases()),
-        group("faults", "Faults", faults::cases()),
-        group("selftest", "The kernel's selftest", selftest::cases()),
-        group("kernel", "The kernel", kernel::cases()),
-        group("types", "Types", types::cases()),
-        group("variants", "Kernels built another way", variants::cases()),
-        group(
-            "usermode_helpers",
-            "Usermode helpers",
-            usermode_helpers::cases(),
-        ),
-        group("security", "Security modules", security::cases()),
-        group(
-            "input",
-            "Bad input, which has the stock kernel's outcome",
-            input::cases(),
-        ),
-        group("appliance", "An appliance", appliance::cases()),
-        group(
-            "runtimes",
-            "The container runtimes of Debian 13",
-            runtimes::cases(),
-        ),
-        group("peers", "Suites that others wrote", peers::cases()),
-        group("again", "Again and again", again::cases()),
-        group("attack", "Attacks", attack::cases()),
-        group("debug", "Kernels that check themselves", debug::cases()),
+        ("containers", containers::cases()),
+        ("root", root::cases()),
+        ("archive", archive::cases()),
+        ("boot", boot::cases()),
+        ("faults", faults::cases()),
+        ("selftest", selftest::cases()),
+        ("kernel", kernel::cases()),
+        ("types", types::cases()),
+        ("variants", variants::cases()),
+        ("usermode_helpers", usermode_helpers::cases()),
+        ("security", security::cases()),
+        ("input", input::cases()),
+        ("appliance", appliance::cases()),
+        ("runtimes", runtimes::cases()),
+        ("peers", peers::cases()),
+        ("again", again::cases()),
+        ("attack", attack::cases()),
+        ("debug", debug::cases()),
+        ("harness", harness::cases()),
     ]
-}
-
-/// What would belong here, and why it is not run.
-const NOT_RUN: [(&str, &str); 2] = [
-    (
-        "Microcode that takes effect",
-        "the emulated CPU takes none; that an archive may begin with it is run (`concatenated_archives`)",
-    ),
-    (
-        "Boot loaders of a BIOS",
-        "QEMU does it in their place, by the same boot protocol; those of UEFI are run (`grub_starts_it`)",
-    ),
-];
-
-/// The page that lists the cases.
-const PAGE: &str = "tools/testing/boot-tests/CASES.md";
-
-fn page(groups: &[Group]) -> String {
-    let mut page = String::from(
-        "# What the boots show\n\n\
-         Where a case shows something working with the feature, it also shows what happens with\n\
-         `empty_rootfs=0` or on a stock kernel. `make test` runs those with a star, `make test-all` all.\n\
-         A case is called `GROUP::NAME`. `make test T=GROUP` runs a group, and `make test T=WORDS` those that\n\
-         have these words in their names: `T=xz`, `T=switch_root`. `UPDATE=1 make test T=page` writes this\n\
-         page anew.\n",
-    );
-    for group in groups {
-        page += &format!("\n## {} (`{}`)\n\n", group.title, group.name);
-        for case in &group.cases {
-            let star = if case.quick { " \\*" } else { "" };
-            page += &format!("* `{}`{star}: {}\n", case.name, case.shows);
-        }
-    }
-    page += "\n## Not run\n\n";
-    for (what, why) in NOT_RUN {
-        page += &format!("* {what}: {why}\n");
-    }
-    page
-}
-
-/// The page is written anew with `UPDATE=1`, and compared otherwise.
-fn page_is_up_to_date(page: &str) -> Outcome {
-    let file = project_dir().join(PAGE);
-    if env::var_os("UPDATE").is_some() {
-        fs::write(&file, page)?;
-    }
-    match fs::read_to_string(&file)? == page {
-        true => Ok(()),
-        false => Err("CASES.md is not up to date; UPDATE=1 make test T=page writes it".into()),
-    }
-}
-
-/// What a script says that needs more room than the disk has, and that one which has enough goes on.
-fn full_disk_is_named() -> Outcome {
-    let file = host::make(
-        "room",
-        "sh -c '. \"${0%/*}/lib.sh\"; room 0; echo goes on; room 1000000; echo and on' \
-            $guest/../../../../scripts/setup >$1 2>&1 || :",
-    )?;
-    let expected = [
-        "goes on",
-        "setup: the disk of * GB left, and 1000000 are needed; please make room there",
-    ];
-    let text = fs::read_to_string(file)?;
-    let said: Vec<&str> = text.lines().collect();
-    match said.len() == expected.len()
-        && said.iter().zip(expected).all(|(line, like)| is(line, like))
-    {
-        true => Ok(()),
-        false => Err(text.into()),
-    }
 }
 
 /// Whether all words of `filter` stand in `name`, in that order and with none in between. Where they are the
@@ -334,21 +245,11 @@ fn main() {
     // Machines that take turns on the CPUs only get slower; of programs four are a little faster than two.
     let threads = if target().arch.is_um() { 4 } else { 2 };
     arguments.test_threads.get_or_insert(threads);
-    let mut groups = groups();
-    let page = page(&groups);
-    let page = Case::new("page_is_up_to_date", "", move || page_is_up_to_date(&page)).quick();
-    groups.push(Group {
-        name: "harness",
-        title: "",
-        cases: vec![
-            page,
-            Case::new("full_disk_is_named", "", full_disk_is_named).quick(),
-        ],
-    });
-    let group_names: Vec<&str> = groups.iter().map(|group| group.name).collect();
-    let named = |group: Group| {
-        let name = move |case: Case| (format!("{}::{}", group.name, case.name), case);
-        group.cases.into_iter().map(name)
+    let groups = groups();
+    let group_names: Vec<&str> = groups.iter().map(|group| group.0).collect();
+    let named = |(group, cases): (&'static str, Vec<Case>)| {
+        let name = move |case: Case| (format!("{group}::{}", case.name), case);
+        cases.into_iter().map(name)
     };
     let mut cases: Vec<(String, Case)> = groups.into_iter().flat_map(named).collect();
     let all = cases.len();

@@ -283,7 +283,7 @@ fn version_of(package: &str) -> Result<String, Failed> {
 }
 
 /// crun's own, in Python, with the program that they run in their containers. Not each system has `env` in /bin.
-fn crun() -> Outcome {
+fn crun_tests() -> Outcome {
     let script = r#"s=$build/sources/crun/tests; mkdir $d/crun; : >$d/config.h
         gcc -static -O2 -I $d -o $d/init $s/init.c
         cp $s/*.py $d/crun; sed -i '1s|#!/bin/env|#!/usr/bin/env|' $d/crun/*.py; chmod 755 $d/crun/test_*.py
@@ -292,7 +292,7 @@ fn crun() -> Outcome {
 }
 
 /// bubblewrap's own, in shell and Python, as a user: root may undo what they try.
-fn bubblewrap() -> Outcome {
+fn bubblewrap_tests() -> Outcome {
     let script = r#"s=$build/sources/bubblewrap/tests; cp -r $s $d/tests; mkdir $d/bubblewrap
         gcc -static -O2 -o $d/tests/try-syscall $s/try-syscall.c
         chmod 755 $d/tests/test-*
@@ -305,7 +305,7 @@ fn bubblewrap() -> Outcome {
 }
 
 /// Those of systemd's unit tests that are about mounts, namespaces and paths, as Debian builds them.
-fn systemd() -> Outcome {
+fn systemd_tests() -> Outcome {
     let script = r#"t=usr/lib/systemd/tests; [ ! -d userland.peers/$t/unit-tests ] || t=$t/unit-tests
         for f in userland.peers/$t/test-*; do
             case ${f##*/} in
@@ -328,7 +328,7 @@ fn systemd() -> Outcome {
 /// Those of runc's own that need neither a compiler, the network, CRIU nor systemd, and are not about limits. They ask
 /// for a terminal, gawk, an image of busybox, and a program that reads from the terminals of containers; runc's own
 /// wants Go.
-fn runc() -> Outcome {
+fn runc_tests() -> Outcome {
     let script = r#"s=$build/sources/runc/tests/integration; b=userland.peers/bin/busybox
         [ -e $b ] || b=userland.peers/usr/bin/busybox
         to=$d/tests/integration; tty=$d/contrib/cmd/recvtty; i=$d.image
@@ -351,7 +351,7 @@ fn runc() -> Outcome {
 }
 
 /// Those of util-linux that are about mounts and namespaces. They want some programs that no package has.
-fn util_linux() -> Outcome {
+fn util_linux_tests() -> Outcome {
     let script = r#"s=$build/sources/util-linux; o=$d.o; to=$d/util-linux; mkdir -p $o $to/tests/ts
         (cd $o
             $s/configure -q --disable-all-programs --enable-libblkid --enable-libmount --enable-libuuid \
@@ -366,7 +366,7 @@ fn util_linux() -> Outcome {
 }
 
 /// LTP's of mounts and namespaces. They make file systems on loop devices. Their word for skipped is 32.
-fn ltp() -> Outcome {
+fn ltp_tests() -> Outcome {
     let script = r#"s=$build/sources/ltp; mkdir $d/bin $d/ltp
         find $s/testcases/kernel/syscalls -type f -perm /100 -newer $s/lib/libltp.a -exec cp {} $d/bin \;
         (cd $d/bin; ls | grep -v _child) | while read -r f; do
@@ -379,34 +379,26 @@ fn ltp() -> Outcome {
 }
 
 pub fn cases() -> Vec<Case> {
-    let case = |name, shows, run: fn() -> Outcome, needs: &[&'static str]| {
-        Case::new(name, shows, run)
-            .needs([
-                "kernel distro",
-                "initramfs peers",
-                "setup cpio e2fsprogs libcap-dev",
-            ])
-            .needs(needs.iter().copied())
+    let cases = vec![
+        case!(kernel_selftests),
+        case!(crun_tests).needs(["package-sources crun"]),
+        case!(bubblewrap_tests).needs(["package-sources bubblewrap"]),
+        case!(runc_tests).needs(["package-sources runc"]),
+        case!(util_linux_tests).needs(["package-sources util-linux"]),
+        case!(systemd_tests),
+        case!(ltp_tests).needs(["ltp"]).where_given(
+            "LTP",
+            "LTP= names no source of it, which Debian does not have",
+        ),
+    ];
+    let machines = [
+        "kernel distro",
+        "initramfs peers",
+        "setup cpio e2fsprogs libcap-dev",
+    ];
+    let each = |case: Case| {
+        case.needs(machines)
             .x86_only("the same code, in hours of emulation")
     };
-    vec![
-        case(
-            "kernel_selftests",
-            "the kernel's own selftests of mounts, namespaces, clone3, pidfd, /proc, cgroups and Landlock give on the initramfs what they give on a disk",
-            kernel_selftests,
-            &[],
-        ),
-        case("crun_tests", "so do crun's own", crun, &["package-sources crun"]),
-        case("bubblewrap_tests", "so do bubblewrap's", bubblewrap, &["package-sources bubblewrap"]),
-        case("runc_tests", "so do runc's own", runc, &["package-sources runc"]),
-        case(
-            "util_linux_tests",
-            "so do util-linux's of mounts and namespaces",
-            util_linux,
-            &["package-sources util-linux"],
-        ),
-        case("systemd_tests", "so do systemd's unit tests of mounts and namespaces", systemd, &[]),
-        case("ltp_tests", "so do LTP's of mounts and namespaces", ltp, &["ltp"])
-            .where_given("LTP", "LTP= names no source of it, which Debian does not have"),
-    ]
+    cases.into_iter().map(each).collect()
 }

@@ -159,47 +159,12 @@ fn initramfs_async_makes_no_difference() -> Outcome {
 
 pub fn cases() -> Vec<Case> {
     vec![
-        Case::new(
-            "rootfs_is_empty_and_sealed",
-            "rootfs is empty and refuses every change by root",
-            rootfs_is_empty_and_sealed,
-        )
-        .quick(),
-        Case::new(
-            "root_cannot_be_unmounted",
-            "umount /, umount -l /, umount -a with -r, -l and -t tmpfs, by busybox and util-linux, as root, in a mount namespace and in a container, leave the root as a stock boot does; it cannot be moved, and copies of it can be unmounted",
-            root_cannot_be_unmounted,
-        )
-        .quick(),
-        Case::new(
-            "root_is_tmpfs_named_rootfs",
-            "/ is a tmpfs named rootfs, with an ID of its own and a parent that is not listed, and the log says so",
-            root_is_tmpfs_named_rootfs,
-        )
-        .quick(),
-        Case::new(
-            "rootfstype_ramfs_gives_ramfs",
-            "/ is a ramfs with rootfstype=ramfs",
-            rootfstype_ramfs_gives_ramfs,
-        )
-        .quick(),
-        Case::new(
-            "initramfs_options_arrive",
-            "/ has the options of initramfs_options=",
-            initramfs_options_arrive,
-        )
-        .about_options()
-        .quick(),
-        Case::new(
-            "empty_rootfs_takes_booleans_only",
-            "empty_rootfs= takes booleans, and warns of anything else",
-            empty_rootfs_takes_booleans_only,
-        )
-        .quick(),
-        Case::new(
-            "initramfs_async_makes_no_difference",
-            "initramfs_async=0 and 1 do the same, on one CPU and on two",
-            initramfs_async_makes_no_difference,
-        ),
+        case!(rootfs_is_empty_and_sealed).quick(),
+        case!(root_cannot_be_unmounted).quick(),
+        case!(root_is_tmpfs_named_rootfs).quick(),
+        case!(rootfstype_ramfs_gives_ramfs).quick(),
+        case!(initramfs_options_arrive).about_options().quick(),
+        case!(empty_rootfs_takes_booleans_only).quick(),
+        case!(initramfs_async_makes_no_difference),
     ]
 }

@@ -118,11 +118,7 @@ fn page(rows: &[String]) -> String {
 }
 
 pub fn cases() -> Vec<Case> {
-    vec![Case::new(
-        "each_starts",
-        "each container runtime of Debian 13 starts a container, most by pivot_root; on a stock boot those do not, or move the root instead",
-        each_starts,
-    )
-    .needs(crate::appliance::needs())
-    .x86_only("it is tried on x86_64 alone")]
+    vec![case!(each_starts)
+        .needs(crate::appliance::needs())
+        .x86_only("it is tried on x86_64 alone")]
 }

@@ -152,35 +152,12 @@ fn landlock_passes_its_selftest() -> Outcome {
 
 pub fn cases() -> Vec<Case> {
     vec![
-        Case::new(
-            "selinux_decides_the_same",
-            "a policy that knows tmpfs decides as on a stock boot; one that knows the type rootfs alone refuses more",
-            selinux_decides_the_same,
-        )
-        .needs(["kernel distro", "userland host/checkpolicy checkpolicy"]),
-        Case::new(
-            "apparmor_confines_a_container",
-            "a profile confines a container of runc as one that did without pivot_root on a stock boot",
-            apparmor_confines_a_container,
-        )
-        .needs(["kernel distro", "userland host/apparmor apparmor"]),
-        Case::new(
-            "ipe_knows_the_initramfs",
-            "boot_verified=TRUE is true of what came with the initramfs, and of nothing else",
-            ipe_knows_the_initramfs,
-        )
-        .needs(["kernel distro"]),
-        Case::new(
-            "ima_measures_the_same",
-            "ima_policy=tcb measures the same files; a rule that names a type has to name the new one",
-            ima_measures_the_same,
-        )
-        .needs(["kernel distro"]),
-        Case::new(
-            "landlock_passes_its_selftest",
-            "Landlock's own selftest passes, the two tests as well that pivot and fail on a stock boot",
-            landlock_passes_its_selftest,
-        )
-        .needs(["kernel distro", "setup libcap-dev"]),
+        case!(selinux_decides_the_same)
+            .needs(["kernel distro", "userland host/checkpolicy checkpolicy"]),
+        case!(apparmor_confines_a_container)
+            .needs(["kernel distro", "userland host/apparmor apparmor"]),
+        case!(ipe_knows_the_initramfs).needs(["kernel distro"]),
+        case!(ima_measures_the_same).needs(["kernel distro"]),
+        case!(landlock_passes_its_selftest).needs(["kernel distro", "setup libcap-dev"]),
     ]
 }

@@ -207,47 +207,22 @@ fn containers_start_on_nullfs_too() -> Outcome {
 pub fn cases() -> Vec<Case> {
     let vmtest = "vmtest.sh starts machines of x86_64 only";
     vec![
-        Case::new(
-            "selftest_agrees_with_nullfs",
-            "all facts hold here and on Linux 7, and are skipped without either feature",
-            selftest_agrees_with_nullfs,
-        )
-        .needs(["kernel stock", "kernel nullfs"]).x86_only(vmtest),
-        Case::new(
-            "selftest_passes_on_other_architectures",
-            "where vmtest.sh starts no machine, all facts hold, and fail with empty_rootfs=0",
-            selftest_passes_on_other_architectures,
-        )
-        .quick()
-        .bare()
-        .not_on_x86("vmtest.sh does it")
-        .machine_only("the selftest was not tried in a kernel that is a program"),
-        Case::new(
-            "selftest_fails_where_the_feature_is_required",
-            "REQUIRE=1 turns the skips into failures",
-            selftest_fails_where_the_feature_is_required,
-        ).quick().x86_only(vmtest),
-        Case::new(
-            "selftest_runs_in_virtme_ng",
-            "in virtme-ng what lies below is the same, and what needs an initramfs is skipped",
-            selftest_runs_in_virtme_ng,
-        )
-        .needs(["kernel vng"]).x86_only("virtme-ng shares the root of this machine, which is x86_64"),
-        Case::new(
-            "vmtest_builds_a_kernel",
-            "vmtest.sh -b builds a kernel from the tree and the test's own configuration, and all facts hold",
-            vmtest_builds_a_kernel,
-        ).x86_only(vmtest),
-        Case::new(
-            "selftest_prints_valid_tap",
-            "kunit.py and Perl's TAP::Parser understand what it prints",
-            selftest_prints_valid_tap,
-        ).quick().x86_only(vmtest),
-        Case::new(
-            "containers_start_on_nullfs_too",
-            "containers start on Linux 7 as they do here, and find an empty directory below",
-            containers_start_on_nullfs_too,
-        )
-        .needs(["kernel nullfs"]),
+        case!(selftest_agrees_with_nullfs)
+            .needs(["kernel stock", "kernel nullfs"])
+            .x86_only(vmtest),
+        case!(selftest_passes_on_other_architectures)
+            .quick()
+            .bare()
+            .not_on_x86("vmtest.sh does it")
+            .machine_only("the selftest was not tried in a kernel that is a program"),
+        case!(selftest_fails_where_the_feature_is_required)
+            .quick()
+            .x86_only(vmtest),
+        case!(selftest_runs_in_virtme_ng)
+            .needs(["kernel vng"])
+            .x86_only("virtme-ng shares the root of this machine, which is x86_64"),
+        case!(vmtest_builds_a_kernel).x86_only(vmtest),
+        case!(selftest_prints_valid_tap).quick().x86_only(vmtest),
+        case!(containers_start_on_nullfs_too).needs(["kernel nullfs"]),
     ]
 }

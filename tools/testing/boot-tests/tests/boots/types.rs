@@ -170,11 +170,5 @@ fn safe_code_can_do_no_harm() -> Outcome {
 }
 
 pub fn cases() -> Vec<Case> {
-    vec![Case::new(
-        "safe_code_can_do_no_harm",
-        "safe Rust can neither make, keep nor send away the proof that init memory is there, nor do without it, nor keep strings from there, nor lock a mount, make a directory immutable or lose one that is; and the macro needs no imports",
-        safe_code_can_do_no_harm,
-    )
-    .quick()
-    ]
+    vec![case!(safe_code_can_do_no_harm).quick()]
 }

@@ -136,54 +136,26 @@ fn modules_are_asked_for_early() -> Outcome {
 
 pub fn cases() -> Vec<Case> {
     vec![
-        Case::new(
-            "preemption_makes_no_difference",
-            "modprobe is found with preempt=none, voluntary and full, on one CPU and on eight",
-            preemption_makes_no_difference,
-        ),
-        Case::new(
-            "core_dumps_are_written",
-            "core_pattern leads to a file, and to a program, in the initramfs",
-            || {
-                both(
-                    &Machine::new("core_dumps", ""),
-                    &["core file: ok", "core pipe: ok"],
-                )
-            },
-        ),
-        Case::new(
-            "firmware_is_found",
-            "request_firmware() finds what is in the initramfs",
-            || both(&Machine::new("firmware", ""), &["firmware: some firmware"]),
-        )
+        case!(preemption_makes_no_difference),
+        Case::new("core_dumps_are_written", || {
+            both(
+                &Machine::new("core_dumps", ""),
+                &["core file: ok", "core pipe: ok"],
+            )
+        }),
+        Case::new("firmware_is_found", || {
+            both(&Machine::new("firmware", ""), &["firmware: some firmware"])
+        })
         .quick(),
-        Case::new(
-            "no_helper_forks_meanwhile",
-            "with one CPU held before the new root is mounted, and half-way, the other can start no helper, and in the end as many have run as on a stock boot",
-            no_helper_forks_meanwhile,
-        )
-        .needs(["kernel helper"])
-        .with_gdb()
-        .x86_only("a jump is put in, in x86's code"),
-        Case::new(
-            "firmware_is_found_early",
-            "request_firmware() while the initramfs is unpacked waits for it, on one CPU, two, and eight",
-            firmware_is_found_early,
-        )
-        .needs(["kernel distro"]),
-        Case::new(
-            "modules_are_asked_for_early",
-            "request_module() while the initramfs is unpacked waits for it, and runs modprobe from there",
-            modules_are_asked_for_early,
-        )
-        .needs(["kernel distro"]),
-        Case::new(
-            "helpers_are_enabled_after_the_root_is_final",
-            "the root is the new one at the instant that helpers are enabled",
-            helpers_are_enabled_after_the_root_is_final,
-        )
-        .with_gdb()
-        .quick()
-        .machine_only("gdb takes part by way of the emulator"),
+        case!(no_helper_forks_meanwhile)
+            .needs(["kernel helper"])
+            .with_gdb()
+            .x86_only("a jump is put in, in x86's code"),
+        case!(firmware_is_found_early).needs(["kernel distro"]),
+        case!(modules_are_asked_for_early).needs(["kernel distro"]),
+        case!(helpers_are_enabled_after_the_root_is_final)
+            .with_gdb()
+            .quick()
+            .machine_only("gdb takes part by way of the emulator"),
     ]
 }
