@@ -18,8 +18,8 @@ mod archive;
 mod console;
 mod costs;
 mod debugger;
+pub mod elf;
 mod machine;
-pub mod sections;
 mod target;
 
 pub use accelerator::accelerator;

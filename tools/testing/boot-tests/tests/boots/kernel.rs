@@ -4,9 +4,8 @@
 
 use crate::{verdict::*, Case};
 use boot_tests::{
-    figure, project_dir,
-    sections::{place, places, sections, PLACES},
-    target, Machine,
+    elf::{self, PLACES},
+    figure, project_dir, target, Machine,
 };
 use libtest_mimic::Failed;
 use std::{
@@ -25,26 +24,15 @@ struct Symbols {
 
 impl Symbols {
     fn of(object: &Path) -> Result<Self, Failed> {
-        let out = target().tool("objdump").arg("-t").arg(object).output()?;
-        let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        let symbol = |line: &str| {
-            let (left, right) = line.split_once('\t')?;
-            let (offset, section) = (
-                left.split_whitespace().next()?,
-                left.split_whitespace().last()?,
-            );
-            let name = right.split_whitespace().last()?;
-            let offset = i64::from_str_radix(offset, 16).ok()?;
-            (section != "*UND*").then(|| (name.to_owned(), (section.to_owned(), offset)))
-        };
         let mut symbols = Self::default();
-        for (name, place) in text.lines().filter_map(symbol) {
-            let known = symbols.names.entry(place.clone()).or_insert(name.clone());
-            // A section is named like its first byte.
-            if *known == place.0 || (name != place.0 && name < *known) {
-                known.clone_from(&name);
+        for symbol in elf::symbols(object)? {
+            let place = (symbol.section, symbol.address as i64);
+            let known = symbols.names.entry(place.clone());
+            let known = known.or_insert(symbol.name.clone());
+            if symbol.name < *known {
+                known.clone_from(&symbol.name);
             }
-            symbols.places.insert(name, place);
+            symbols.places.insert(symbol.name, place);
         }
         Ok(symbols)
     }
@@ -73,7 +61,10 @@ impl Symbols {
             "X86_64_PC32" | "X86_64_PLT32" => next? - i64::from_str_radix(at, 16).ok()?,
             _ => 0,
         };
-        let (section, offset) = self.places.get(name)?;
+        let (section, offset) = match self.places.get(name) {
+            Some((section, offset)) => (&**section, *offset),
+            None => (Some(name).filter(|name| name.starts_with('.'))?, 0),
+        };
         Some(format!(
             "{kind} {}",
             self.named(section, offset + addend + from)
@@ -162,18 +153,15 @@ fn as_committed(what: &str, here: u64, name: &str) -> Outcome {
 /// unwind it.
 fn own_object_is_freed_after_boot() -> Outcome {
     let object = target().kernel("test").join("init/overmount_rootfs.o");
-    let sections = sections(&object)?;
-    let resident: Vec<_> = (sections.iter())
-        .filter(|(name, size)| {
-            **size > 0
-                && *name != ".ARM.exidx.init.text"
-                && place(name).is_some_and(|place| PLACES[place] != ".init")
-        })
-        .collect();
+    let sections = elf::sections(&object)?;
+    let stays = |(name, (place, size)): &(&String, &(usize, u64))| {
+        *size > 0 && *name != ".ARM.exidx.init.text" && PLACES[*place] != ".init"
+    };
+    let resident: Vec<_> = sections.iter().filter(stays).collect();
     if !resident.is_empty() {
         return Err(format!("{resident:?} of {} stay", object.display()).into());
     }
-    let bytes = sections.get(".init.text").copied().unwrap_or(0);
+    let bytes = sections.get(".init.text").map_or(0, |(_, size)| *size);
     match bytes {
         _ if target().arch.name == "x86_64" => {
             as_committed("bytes of .init.text in overmount_rootfs.o", bytes, "BYTES")
@@ -186,8 +174,9 @@ fn own_object_is_freed_after_boot() -> Outcome {
 /// All that the series adds to what vmlinux is linked from: with the option on against the stock kernel
 /// with CONFIG_RUST.
 fn nothing_is_resident() -> Outcome {
-    let of =
-        |kernel| -> Result<_, Failed> { Ok(places(&target().kernel(kernel).join("vmlinux.o"))?) };
+    let of = |kernel| -> Result<_, Failed> {
+        Ok(elf::places(&target().kernel(kernel).join("vmlinux.o"))?)
+    };
     let (on, stock) = (of("test")?, of("rust")?);
     let mut freed = 0;
     for (n, place) in PLACES.iter().enumerate() {

@@ -3,37 +3,29 @@
 //! Kernels that are built another way than the test kernel, as people build theirs.
 
 use crate::{host, selftest, verdict::*, Case};
-use boot_tests::{target, Machine};
+use boot_tests::{
+    elf::{self, Symbol},
+    target, Machine,
+};
 use libtest_mimic::Failed;
 
 /// The feature's symbols in vmlinux that are not in what is freed after boot, of how many.
 fn resident(kernel: &str) -> Result<(Vec<String>, usize), Failed> {
     let vmlinux = target().kernel(kernel).join("vmlinux");
-    let out = target().tool("nm").arg(&vmlinux).output()?;
-    let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    let symbol = |line: &str| {
-        let mut words = line.split_whitespace();
-        let address = u64::from_str_radix(words.next()?, 16).ok()?;
-        // What is absolute, as a hash of a type, has no place.
-        let placed = words.next()? != "A";
-        Some((address, words.next()?.to_string())).filter(|_| placed)
-    };
-    let symbols: Vec<_> = text.lines().filter_map(symbol).collect();
+    let symbols = elf::symbols(&vmlinux)?;
     let address = |name: &str| {
-        let found = symbols.iter().find(|(_, symbol)| symbol == name);
-        found
-            .map(|(address, _)| *address)
-            .ok_or(format!("{name} is not in {}", vmlinux.display()))
+        let found = symbols.iter().find(|symbol| symbol.name == name);
+        let missing = || format!("{name} is not in {}", vmlinux.display());
+        found.map(|symbol| symbol.address).ok_or_else(missing)
     };
     let freed = address("__init_begin")?..address("__init_end")?;
-    let ours = |(_, name): &&(u64, String)| {
-        ["overmount_rootfs", "empty_rootfs"]
-            .iter()
-            .any(|own| name.contains(own))
-    };
+    let own = ["overmount_rootfs", "empty_rootfs"];
+    let ours = |symbol: &&Symbol| own.iter().any(|own| symbol.name.contains(own));
     let ours: Vec<_> = symbols.iter().filter(ours).collect();
-    let stay = ours.iter().filter(|(address, _)| !freed.contains(address));
-    Ok((stay.map(|(_, name)| name.clone()).collect(), ours.len()))
+    let stay = ours
+        .iter()
+        .filter(|symbol| !freed.contains(&symbol.address));
+    Ok((stay.map(|symbol| symbol.name.clone()).collect(), ours.len()))
 }
 
 /// The feature is on, containers start, the selftest passes, and nothing stays in memory.

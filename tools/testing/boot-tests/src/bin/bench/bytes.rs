@@ -4,7 +4,7 @@
 
 use crate::{commas, figure, figures, table, Result};
 use boot_tests::{
-    sections::{place, places, sections},
+    elf::{places, sections},
     target,
 };
 use std::fs;
@@ -37,8 +37,8 @@ pub fn run() -> Result<String> {
     let object = sections(&target().kernel("test").join("init/overmount_rootfs.o"))?;
     let own: Vec<_> = object
         .iter()
-        .filter(|(name, size)| **size > 0 && place(name).is_some())
-        .map(|(name, size)| format!("`{name}` | {}", commas(*size)))
+        .filter(|(_, (_, size))| *size > 0)
+        .map(|(name, (_, size))| format!("`{name}` | {}", commas(*size)))
         .collect();
     let (image, init) = (0, 5);
     Ok(format!(
@@ -48,7 +48,7 @@ pub fn run() -> Result<String> {
         figures(&[
             figure(
                 "BYTES",
-                object.get(".init.text").copied().unwrap_or(0),
+                object.get(".init.text").map_or(0, |(_, size)| *size),
                 "bytes of `.init.text` of the feature's own object",
             ),
             figure(

@@ -3,33 +3,20 @@
 //! Where the instructions of `overmount_rootfs()` go.
 
 use crate::{commas, figure, figures, table, Result};
-use boot_tests::{target, Machine};
+use boot_tests::{elf, target, Machine};
 use std::collections::BTreeMap;
 
 const FUNCTION: &str = "overmount_rootfs";
 
-/// The kernel's functions by address.
-fn symbols() -> Result<BTreeMap<u64, String>> {
-    let out = target()
-        .tool("nm")
-        .arg(target().kernel("test").join("vmlinux"))
-        .output()?;
-    let text = String::from_utf8(out.stdout)?;
-    let mut symbols = BTreeMap::new();
-    for line in text.lines() {
-        if let [address, kind, name] = line.split(' ').collect::<Vec<_>>()[..] {
-            if "tTwW".contains(kind) {
-                symbols.insert(u64::from_str_radix(address, 16)?, name.into());
-            }
-        }
-    }
-    Ok(symbols)
-}
-
 pub fn run() -> Result<String> {
     let machine = Machine::new("facts", "quiet");
     let counted = machine.count_instructions(FUNCTION)?;
-    let symbols = symbols()?;
+    let vmlinux = target().kernel("test").join("vmlinux");
+    let functions = elf::symbols(&vmlinux)?.into_iter();
+    let symbols: BTreeMap<u64, String> = functions
+        .filter(|symbol| symbol.section.contains("text"))
+        .map(|symbol| (symbol.address, symbol.name))
+        .collect();
     let trace = machine.trace(FUNCTION)?;
 
     let mut callees: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
