@@ -29,17 +29,19 @@ pub struct Arch {
     pub call_size: u32,
 }
 
+/// What a file in `arches/` or `kernels/` says in a line that begins with `#: ` and this word.
+pub fn word(text: &str, key: &str) -> String {
+    let value = |line: &str| {
+        let (name, value) = line.strip_prefix("#: ")?.split_once(' ')?;
+        (name == key).then(|| value.to_string())
+    };
+    text.lines().find_map(value).unwrap_or_default()
+}
+
 impl Arch {
-    /// Reads lines that begin with `#: ` and a word.
     pub(crate) fn read(file: &Path) -> Result<Self, String> {
         let text = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
-        let word = |key: &str| {
-            let value = |line: &str| {
-                let (name, value) = line.strip_prefix("#: ")?.split_once(' ')?;
-                (name == key).then(|| value.to_string())
-            };
-            text.lines().find_map(value).unwrap_or_default()
-        };
+        let word = |key: &str| word(&text, key);
         let words = |key| {
             word(key)
                 .split(' ')

@@ -10,22 +10,22 @@
 //! * by who calls: `KERNEL` (the directory of another test kernel), `PARAMS` (more kernel parameters for each
 //!   machine), `V=1` (print QEMU's command lines), `UNTIL` and `START` (what does not begin by that second is left
 //!   out; which group comes first), `N` (boots), `SEED` (of random system calls), `SIZES`
-//!   (of what is measured), `UPDATE=1` (write the pages anew).
+//!   (of what is measured).
 
 mod accelerator;
 mod arch;
 mod archive;
 mod console;
-mod costs;
 mod debugger;
 pub mod elf;
 mod machine;
+mod pages;
 mod target;
 
 pub use accelerator::accelerator;
-pub use arch::Arch;
+pub use arch::{word, Arch};
 pub use archive::Archive;
 pub use console::fact;
-pub use costs::{costs_page, figure};
 pub use machine::Machine;
+pub use pages::{figure, page, rows};
 pub use target::{project_dir, target, Target};

@@ -3,12 +3,11 @@
 //! Suites that others wrote, in machines that differ in nothing but where the root is.
 
 use crate::{host, verdict::*, Case};
-use boot_tests::{project_dir, target, Archive, Machine};
+use boot_tests::{project_dir, rows, target, Archive, Machine};
 use libtest_mimic::Failed;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fs,
-    sync::Mutex,
+    fs,
     time::Duration,
 };
 
@@ -20,74 +19,8 @@ const MACHINES: [(&str, &str); 4] = [
     ("disk", "root=/dev/vda rw init=/init"),
 ];
 
-/// What may differ: the test, in which `*` stands for anything, what comes of it on each of [`MACHINES`], and why.
-const DIFFERENCES: [(&str, [&str; 4], &str); 12] = [
-    (
-        "bubblewrap/*:*",
-        ["is not there", "passes", "passes", "passes"],
-        NO_PIVOT,
-    ),
-    (
-        "bubblewrap/*:*",
-        ["is not there", "is skipped", "is skipped", "is skipped"],
-        NO_PIVOT,
-    ),
-    (
-        "bubblewrap/test-*",
-        ["is skipped", "passes", "passes", "passes"],
-        NO_PIVOT,
-    ),
-    (
-        "crun/*",
-        ["fails", "passes", "passes", "passes"],
-        NO_PIVOT,
-    ),
-    (
-        "crun/test_update.py: test-update",
-        ["fails", "is skipped", "is skipped", "is skipped"],
-        NO_PIVOT,
-    ),
-    (
-        "landlock/fs_test: layout1.rule_inside_mount_ns",
-        ["fails", "passes", "passes", "passes"],
-        "it calls `pivot_root()`",
-    ),
-    (
-        "landlock/fs_test: layout1.topology_changes_with_net_only",
-        ["fails", "passes", "passes", "passes"],
-        "it calls `pivot_root()`",
-    ),
-    (
-        "landlock/fs_test",
-        ["fails", "passes", "passes", "passes"],
-        "the two before",
-    ),
-    (
-        "ltp/move_mount03",
-        ["fails", "passes", "passes", "passes"],
-        "`MOVE_MOUNT_BENEATH` is refused for what is mounted on rootfs itself",
-    ),
-    (
-        "runc/*",
-        ["fails", "passes", "passes", "passes"],
-        NO_PIVOT,
-    ),
-    (
-        "statmount/statmount_test_ns: test listmount ns id",
-        ["fails", "passes", "passes", "fails"],
-        "`listmount()` of another mount namespace begins at what lies over rootfs: on a stock initramfs \
-         there is nothing, and with `root=` it is the tmpfs below the disk",
-    ),
-    (
-        "statmount/statmount_test_ns",
-        ["fails", "passes", "passes", "fails"],
-        "the one before",
-    ),
-];
-const NO_PIVOT: &str = "the container needs `pivot_root()`";
-
-/// The page that has the results.
-const PAGE: &str = "tools/testing/boot-tests/PEERS.md";
+/// The page that has the results, and what may differ.
+const PAGE: &str = "PEERS.md";
 
 /// A test, and what came of it.
 type Results = BTreeMap<String, String>;
@@ -107,7 +40,7 @@ fn results(console: &str) -> Results {
     results
 }
 
-/// Runs a suite on each machine; all must give the same but for [`DIFFERENCES`]. The script makes the directory
+/// Runs a suite on each machine; all must give the same, but for what the page says. The script makes the directory
 /// `$d` of the programs, with a file `list` that names those to be run: a directory and a program in it, a line each.
 /// `$build` has the tree and the sources, whatever the compiler.
 fn agree(suite: &'static str, version: &str, script: &str) -> Outcome {
@@ -153,13 +86,19 @@ fn agree(suite: &'static str, version: &str, script: &str) -> Outcome {
         }
         all.push(results);
     }
+    let page = rows(PAGE)?;
+    // A pattern, what comes of it on each machine, and why.
+    let known = |test: &str, seen: &[String]| {
+        let pattern = |cell: &str| is(test, cell.trim_matches('`'));
+        let same = |row: &&Vec<String>| row.len() == 6 && pattern(&row[0]) && row[1..5] == *seen;
+        page.iter().find(same).is_some()
+    };
     let mut unexpected = String::new();
     let tests: BTreeSet<&String> = all.iter().flat_map(Results::keys).collect();
-    for test in tests {
-        let of = |results: &Results| results.get(test).cloned().unwrap_or("is not there".into());
+    for test in &tests {
+        let of = |results: &Results| results.get(*test).cloned().unwrap_or("is not there".into());
         let seen: Vec<String> = all.iter().map(of).collect();
-        let mut known = DIFFERENCES.iter().filter(|known| is(test, known.0));
-        if !known.any(|known| seen == known.1) && seen.iter().any(|result| *result != seen[0]) {
+        if seen.iter().any(|result| *result != seen[0]) && !known(test, &seen) {
             unexpected += &format!("{test}: {}\n", seen.join(", "));
         }
     }
@@ -170,78 +109,26 @@ fn agree(suite: &'static str, version: &str, script: &str) -> Outcome {
     // They are large, and made anew each time.
     fs::remove_file(initrd)?;
     fs::remove_file(disk)?;
-    record(suite, version, &all)
-}
 
-/// The row of a suite is written with `UPDATE=1`, and compared where the page has one of this version; so is the page
-/// around the rows.
-fn record(suite: &str, version: &str, all: &[Results]) -> Outcome {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _page = ONE_AT_A_TIME.lock().expect("nobody panics with it");
     let passed = |results: &Results| {
         results
             .values()
             .filter(|result| *result == "passes")
             .count()
     };
-    let tests = all.iter().map(Results::len).max().unwrap_or(0);
     let passed: Vec<usize> = all.iter().map(passed).collect();
+    let tests = all.iter().map(Results::len).max().unwrap_or(0);
     // What runs nowhere is the same everywhere.
     if passed[passed.len() - 1] * 2 < tests {
         return Err(format!("of {tests} tests pass: {passed:?}").into());
     }
-    let cells: Vec<String> = passed.iter().map(usize::to_string).collect();
-    let own = format!("| {suite} |");
-    let here = format!("{own} {version} |");
-    let row = format!("{here} {tests} | {} |", cells.join(" | "));
-
-    let file = project_dir().join(PAGE);
-    let old = fs::read_to_string(&file).unwrap_or_default();
-    let table = old
-        .lines()
-        .skip_while(|line| !line.starts_with("| ---"))
-        .skip(1);
-    let mut rows: Vec<String> = table
-        .take_while(|line| line.starts_with('|'))
-        .map(String::from)
-        .collect();
-    if env::var_os("UPDATE").is_some() {
-        rows.retain(|row| !row.starts_with(&own));
-        rows.push(row.clone());
-        rows.sort();
-        fs::write(&file, page(&rows))?;
+    let mut row = vec![suite.to_string(), version.into(), tests.to_string()];
+    row.extend(passed.iter().map(usize::to_string));
+    println!("| {} |", row.join(" | "));
+    match page.iter().find(|known| known[..2] == row[..2]) {
+        Some(known) if *known != row => Err(format!("{PAGE} has {known:?}, not {row:?}").into()),
+        _ => Ok(()),
     }
-    let stale = |known: &String| known.starts_with(&here) && *known != row;
-    if fs::read_to_string(&file)? != page(&rows) || rows.iter().any(stale) {
-        return Err(
-            format!("PEERS.md is not up to date; UPDATE=1 make peers writes it: {row}").into(),
-        );
-    }
-    let readme = fs::read_to_string(project_dir().join("README.md"))?;
-    match rows.iter().find(|row| !readme.contains(*row)) {
-        Some(row) => Err(format!("README.md does not have the row of PEERS.md: {row}").into()),
-        None => Ok(()),
-    }
-}
-
-fn page(rows: &[String]) -> String {
-    let head = MACHINES.map(|machine| machine.0).join(" | ");
-    let known = |(test, each, why): &(&str, [&str; 4], &str)| {
-        format!("| `{test}` | {} | {why} |\n", each.join(" | "))
-    };
-    format!(
-        "# Suites that others wrote\n\n\
-         `make peers` runs each suite in four machines that differ in nothing but where the root is: in the initramfs\n\
-         or on an ext4 disk, each with `empty_rootfs=0` (stock) and with the feature. The numbers are the tests that\n\
-         pass; what fails everywhere wants more than these machines have. `UPDATE=1 make peers` writes this page.\n\
-         Debian does not have LTP: `LTP=/its/source make peers` runs that as well.\n\n\
-         | suite | version | tests | {head} |\n| --- | --- | --- | --- | --- | --- | --- |\n{}\n\n\
-         ## What differs\n\n\
-         Any other difference between the machines is a failure.\n\n\
-         | test | {head} | why |\n| --- | --- | --- | --- | --- | --- |\n{}",
-        rows.join("\n"),
-        DIFFERENCES.iter().map(known).collect::<String>()
-    )
 }
 
 /// The kernel's own, of the tree that is tested. Left out is what measures time, of which an emulator has too little,

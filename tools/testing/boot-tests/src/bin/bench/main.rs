@@ -11,7 +11,7 @@ mod overmount;
 mod payload;
 mod rust;
 
-use boot_tests::{costs_page, target};
+use boot_tests::{page, target};
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
@@ -34,6 +34,8 @@ type Part = (
     fn() -> Vec<String>,
     fn() -> Result<String>,
 );
+
+const COSTS: &str = "COSTS.md";
 
 /// The heading of a section that more than one architecture writes.
 const RUST: &str = "What CONFIG_RUST costs, and with what less";
@@ -142,9 +144,9 @@ pub fn table(head: &str, rows: &[String]) -> String {
 }
 
 /// Puts a section into the page, in the place of what was there.
-fn put(heading: &str, text: &str) -> Result<()> {
-    let old = fs::read_to_string(costs_page()).unwrap_or_default();
-    let mut page = String::from(
+fn put(heading: &str, section: &str) -> Result<()> {
+    let old = fs::read_to_string(page(COSTS)).unwrap_or_default();
+    let mut text = String::from(
         "# What EMPTY_ROOTFS costs and saves\n\n\
          `make bench` writes this page, in guest instructions that repeat exactly; `T=` names a part, and \
          `SIZES=\"1 8\"` the sizes in MiB. All of it takes about two hours.\n",
@@ -155,10 +157,14 @@ fn put(heading: &str, text: &str) -> Result<()> {
             let end = rest.find("\n## ").unwrap_or(rest.len());
             &rest[..end]
         });
-        let section = if known == heading { Some(text) } else { kept };
-        page.extend(section.map(|section| begin + section));
+        let section = if known == heading {
+            Some(section)
+        } else {
+            kept
+        };
+        text.extend(section.map(|section| begin + section));
     }
-    fs::write(costs_page(), page)?;
+    fs::write(page(COSTS), text)?;
     Ok(())
 }
 
@@ -209,7 +215,7 @@ fn bench() -> Result<()> {
         )?;
     }
     fs::remove_dir_all(tmp())?;
-    println!("{}", costs_page().display());
+    println!("{}", page(COSTS).display());
     Ok(())
 }
 

@@ -3,31 +3,33 @@
 //! What CONFIG_RUST costs, and with which of the kernel's own means it costs less.
 
 use crate::{commas, table, Result};
-use boot_tests::{costs_page, target};
+use boot_tests::{page, rows, target, word};
 use std::{collections::BTreeSet, fs};
 
-/// Kernels, the architectures that can have them, and what they are.
-const KERNELS: [(&str, &[&str], &str); 4] = [
-    ("test", &ALL, "modules, names of symbols"),
-    ("trim", &ALL, "the same, TRIM_UNUSED_KSYMS"),
-    ("least", &ALL, "neither modules nor names of symbols"),
-    ("lto", &["x86_64", "arm64"], "the same, clang, thin LTO"),
-];
-
-const ALL: [&str; 4] = ["x86_64", "arm64", "arm", "riscv64"];
-
-fn kernels() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let arch = target().arch.name.as_str();
-    let here = KERNELS
-        .iter()
-        .filter(move |(_, arches, _)| arches.contains(&arch));
-    here.map(|(name, _, what)| (*name, *what))
+/// The kernels whose files say that they are measured, and as what; "1. ..." comes first.
+fn kernels() -> Vec<(String, String)> {
+    let arch = &target().arch.name;
+    let mut kernels = Vec::new();
+    for file in fs::read_dir(page("kernels"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let text = fs::read_to_string(file.path()).unwrap_or_default();
+        let (what, arches) = (word(&text, "measured"), word(&text, "arches"));
+        if !what.is_empty() && (arches.is_empty() || arches.split(' ').any(|a| a == arch)) {
+            let name = file.file_name().to_string_lossy().replace(".config", "");
+            kernels.push((what, name));
+        }
+    }
+    kernels.sort();
+    kernels
 }
 
 /// Each with its twin in C alone.
 pub fn needs() -> Vec<String> {
-    let both = |(name, _): (&str, _)| [name.into(), format!("{name}-without-rust")];
-    kernels().flat_map(both).collect()
+    let both = |(_, name): (String, String)| [format!("{name}-without-rust"), name];
+    kernels().into_iter().flat_map(both).collect()
 }
 
 fn image(kernel: &str) -> Result<u64> {
@@ -35,40 +37,31 @@ fn image(kernel: &str) -> Result<u64> {
 }
 
 pub fn run() -> Result<String> {
-    let release = fs::read_to_string(
-        target()
-            .kernel("test")
-            .join("include/config/kernel.release"),
-    )?;
-    let here = format!("{} | {} |", target().arch.name, release.trim());
+    let release = target()
+        .kernel("test")
+        .join("include/config/kernel.release");
+    let release = fs::read_to_string(release)?;
+    let here = [&*target().arch.name, release.trim()];
     // Other architectures and kernels have their own turn.
-    let page = fs::read_to_string(costs_page()).unwrap_or_default();
-    let (_, section) = page.split_once(super::RUST).unwrap_or_default();
-    let section = section.split("\n## ").next().unwrap_or_default();
-    let row = |line: &str| Some(line.strip_prefix("| ")?.strip_suffix(" |")?.to_string());
-    let mut rows: BTreeSet<String> = section
-        .lines()
-        .filter_map(row)
-        .skip_while(|row| !row.starts_with("---"))
-        .skip(1)
-        .filter(|row| !row.starts_with(&here))
+    let numbered =
+        |row: &Vec<String>| row.len() == 5 && row[2].starts_with(|c: char| c.is_ascii_digit());
+    let mut rows: BTreeSet<Vec<String>> = rows("COSTS.md")?
+        .into_iter()
+        .filter(|row| numbered(row) && row[..2] != here)
         .collect();
-    for (n, (name, what)) in kernels().enumerate() {
-        let (with, without) = (image(name)?, image(&format!("{name}-without-rust"))?);
+    for (what, name) in kernels() {
+        let (with, without) = (image(&name)?, image(&format!("{name}-without-rust"))?);
         let sign = if with < without { "-" } else { "" };
-        let config = fs::read_to_string(target().kernel(name).join(".config"))?;
+        let config = fs::read_to_string(target().kernel(&name).join(".config"))?;
         let less = match config.contains("CONFIG_LD_DEAD_CODE_DATA_ELIMINATION=y") {
             true => ", LD_DEAD_CODE_DATA_ELIMINATION",
             false => "",
         };
-        rows.insert(format!(
-            "{here} {}. {what}{less} | {} | {sign}{}",
-            n + 1,
-            commas(without),
-            commas(with.abs_diff(without))
-        ));
+        let added = format!("{sign}{}", commas(with.abs_diff(without)));
+        let [arch, release] = here.map(String::from);
+        rows.insert(vec![arch, release, what + less, commas(without), added]);
     }
-    let rows: Vec<_> = rows.into_iter().collect();
+    let rows: Vec<_> = rows.iter().map(|row| row.join(" | ")).collect();
     Ok(format!(
         "The file that is booted, with CONFIG_RUST and EMPTY_ROOTFS against the same kernel without both, in bytes; \
          on x86_64 and arm it is compressed; on arm64 its parts are padded to 64 KiB. \
