@@ -30,14 +30,14 @@ fn compressed(name: &'static str, command: &'static str) -> Case {
 }
 
 /// An archive that replaces a file of the base.
-fn other_release(name: &str) -> Result<PathBuf, Failed> {
+fn other_release(name: &str) -> Result<Archive, Failed> {
     let file = host::file(&format!("{name}.release"), "other\n")?;
-    host::archive(name, Archive::of(format!("file /release {file} 644 0 0\n")))
+    Ok(Archive::of(format!("file /release {file} 644 0 0\n")))
 }
 
 fn concatenated_archives() -> Outcome {
-    other_release("concatenated.second")?;
-    let initrd = host::make("concatenated", "cat base.cpio tmp/concatenated.second >$1")?;
+    let both = other_release("concatenated")?.after(target().base());
+    let initrd = host::archive("concatenated", both)?;
     boots(initrd, "", &["release: other"])?;
     // Each with a compression of its own, as early microcode comes before an initrd.
     let none = host::file("early.none", "none\n")?;
@@ -46,7 +46,9 @@ fn concatenated_archives() -> Outcome {
          file /kernel/x86/microcode/GenuineIntel.bin {none} 644 0 0\n"
     );
     host::archive("early.first", Archive::of(microcode))?;
-    let early = "{ cat tmp/early.first; gzip -c base.cpio; xz --check=crc32 -c tmp/concatenated.second; } >$1";
+    host::archive("early.second", other_release("early")?)?;
+    let early =
+        "{ cat tmp/early.first; gzip -c base.cpio; xz --check=crc32 -c tmp/early.second; } >$1";
     let initrd = host::make("early", early)?;
     boots(initrd, "", &["release: other", "microcode: none"])
 }
@@ -54,11 +56,12 @@ fn concatenated_archives() -> Outcome {
 fn checksummed_archive() -> Outcome {
     let file = host::file("crc.release", "crc\n")?;
     let list = format!("file /release {file} 644 0 0\n");
-    let second = host::archive("crc.second", Archive::of(list).checksummed())?;
-    if !fs::read(second)?.starts_with(b"070702") {
+    let archive = Archive::of(list).checksummed().after(target().base());
+    let initrd = host::archive("crc", archive)?;
+    let base = fs::read(target().base())?.len();
+    if !fs::read(&initrd)?[base..].starts_with(b"070702") {
         return Err("the archive is not of the format \"crc\"".into());
     }
-    let initrd = host::make("crc", "cat base.cpio tmp/crc.second >$1")?;
     boots(initrd, "", &["release: crc"])
 }
 
@@ -135,7 +138,7 @@ fn init_is_chosen_by_rdinit() -> Outcome {
 }
 
 fn built_in() -> Outcome {
-    let external = other_release("builtin.external")?;
+    let external = host::archive("external", other_release("external")?)?;
     for (kernel, initrd, release) in [
         ("builtin", None, "release: base"),
         ("builtin", Some(&external), "release: other"),

@@ -90,48 +90,31 @@ impl Case {
         self.needs([format!("setup {}", target().arch.gdb)])
     }
 
-    /// It is run on x86_64 only, for the reason given.
+    /// It is run only if it can be, and otherwise left out for the reason given.
+    fn only_if(mut self, can: bool, why: &'static str) -> Self {
+        if !can {
+            self.left_out = Some(why);
+        }
+        self
+    }
+
+    fn only_on(self, arches: &[&str], why: &'static str) -> Self {
+        self.only_if(arches.contains(&&*target().arch.name), why)
+    }
+
     fn x86_only(self, why: &'static str) -> Self {
         self.only_on(&["x86_64"], why)
     }
 
-    fn not_on_x86(mut self, why: &'static str) -> Self {
-        if target().arch.name == "x86_64" {
-            self.left_out = Some(why);
-        }
-        self
+    /// It is not run where the kernel is a program.
+    fn machine_only(self, why: &'static str) -> Self {
+        self.only_if(!target().arch.is_um(), why)
     }
 
-    fn only_on(mut self, arches: &[&str], why: &'static str) -> Self {
-        if !arches.contains(&target().arch.name.as_str()) {
-            self.left_out = Some(why);
-        }
-        self
-    }
-
-    /// It is run where a firmware is known that starts `make appliance`'s file.
-    fn where_there_is_a_firmware(mut self) -> Self {
-        if target().arch.efi.is_empty() {
-            self.left_out = Some("no firmware is known that starts it");
-        }
-        self
-    }
-
-    /// It is run where a file of the stock kernel has this text, for the reason given.
-    fn where_stock_has(mut self, file: &str, text: &str, why: &'static str) -> Self {
-        let file = project_dir().join("build/stock").join(file);
-        if !fs::read_to_string(file).is_ok_and(|all| all.contains(text)) {
-            self.left_out = Some(why);
-        }
-        self
-    }
-
-    /// It is run where the environment has this variable, for the reason given.
-    fn where_given(mut self, variable: &str, why: &'static str) -> Self {
-        if env::var_os(variable).is_none_or(|value| value.is_empty()) {
-            self.left_out = Some(why);
-        }
-        self
+    /// It is run where a file of the stock kernel has this text.
+    fn where_stock_has(self, file: &str, text: &str, why: &'static str) -> Self {
+        let file = fs::read_to_string(project_dir().join("build/stock").join(file));
+        self.only_if(file.is_ok_and(|all| all.contains(text)), why)
     }
 
     /// It is not run where the kernel has no `initramfs_options=`, as before 6.12.54.
@@ -141,14 +124,6 @@ impl Case {
             "initramfs_options",
             "this kernel has no initramfs_options=",
         )
-    }
-
-    /// It is not run where the kernel is a program, for the reason given.
-    fn machine_only(mut self, why: &'static str) -> Self {
-        if target().arch.is_um() {
-            self.left_out = Some(why);
-        }
-        self
     }
 }
 
