@@ -20,6 +20,7 @@ mod debugger;
 pub mod elf;
 mod machine;
 mod pages;
+mod parallel;
 mod target;
 
 pub use accelerator::accelerator;
@@ -28,4 +29,5 @@ pub use archive::Archive;
 pub use console::fact;
 pub use machine::Machine;
 pub use pages::{figure, page, rows};
+pub use parallel::at_once;
 pub use target::{project_dir, target, Target};

@@ -3,9 +3,9 @@
 //! The same boot many times over.
 
 use crate::{verdict::*, Case};
-use boot_tests::{target, Machine};
+use boot_tests::{at_once, target, Machine};
 use libtest_mimic::Failed;
-use std::{collections::BTreeMap, env, thread};
+use std::{collections::BTreeMap, env};
 
 /// How many helpers ran in a boot in which each uevent starts one, from the first on.
 fn helpers(cpus: u32, params: &str) -> Result<u64, Failed> {
@@ -32,28 +32,14 @@ fn again_and_again() -> Outcome {
     for cpus in cpus {
         stock.insert(cpus, helpers(cpus, OFF)?);
     }
-    let wrong = thread::scope(|scope| -> Result<Vec<String>, Failed> {
-        // They sleep for most of the time.
-        let parts = [0, 1, 2, 3].map(|first| {
-            let stock = &stock;
-            scope.spawn(move || {
-                let mut wrong = Vec::new();
-                for boot in (first..boots).step_by(4) {
-                    let cpus = cpus[boot % cpus.len()];
-                    let count = helpers(cpus, "")?;
-                    if count != stock[&cpus] {
-                        wrong.push(format!("boot {boot}, {cpus} CPUs: {count} helpers"));
-                    }
-                }
-                Ok::<_, Failed>(wrong)
-            })
-        });
-        let mut all = Vec::new();
-        for part in parts {
-            all.extend(part.join().expect("no panic")?);
-        }
-        Ok(all)
+    // They sleep for most of the time.
+    let wrong = at_once(4, &vec![(); boots], |boot, ()| -> Result<_, Failed> {
+        let cpus = cpus[boot % cpus.len()];
+        let count = helpers(cpus, "")?;
+        let other = count != stock[&cpus];
+        Ok(other.then(|| format!("boot {boot}, {cpus} CPUs: {count} helpers")))
     })?;
+    let wrong: Vec<String> = wrong.into_iter().flatten().collect();
     println!(
         "{boots} boots; helpers by CPUs: {stock:?}; other counts: {}",
         wrong.len()

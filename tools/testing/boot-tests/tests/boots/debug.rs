@@ -5,9 +5,9 @@
 //! a kernel.
 
 use crate::{verdict::*, Case};
-use boot_tests::{fact, target, Machine};
+use boot_tests::{at_once, fact, target, Machine};
 use libtest_mimic::Failed;
-use std::{env, process::Command, thread};
+use std::{env, process::Command};
 
 /// What looks at how the kernel was built, and not at what it does.
 const NOT_OF_A_BOOT: [&str; 6] = [
@@ -182,11 +182,8 @@ fn every_allocation_fails(params: &str) -> Outcome {
 }
 
 fn every_allocation_may_fail() -> Outcome {
-    thread::scope(|scope| {
-        let tmpfs = scope.spawn(|| every_allocation_fails("initramfs_options=size=400m"));
-        every_allocation_fails("rootfstype=ramfs")?;
-        tmpfs.join().expect("no panic")
-    })
+    let params = ["initramfs_options=size=400m", "rootfstype=ramfs"];
+    at_once(2, &params, |_, params| every_allocation_fails(params)).map(|_| ())
 }
 
 pub fn cases() -> Vec<Case> {

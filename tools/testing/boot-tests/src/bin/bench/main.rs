@@ -11,20 +11,19 @@ mod overmount;
 mod payload;
 mod rust;
 
-use boot_tests::{page, target};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    env, fs,
-    path::PathBuf,
-    process::ExitCode,
-    sync::{
-        atomic::{AtomicUsize, Ordering},
-        Mutex,
-    },
-    thread,
-};
+use boot_tests::{at_once, page, target};
+use std::{collections::BTreeSet, env, fs, path::PathBuf, process::ExitCode, thread};
 
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// `f` of each job, as many at once as there are CPUs.
+pub fn each<T: Sync, R: Send>(jobs: &[T], f: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    at_once(threads, jobs, |n, job| {
+        eprintln!("bench: {} of {}", n + 1, jobs.len());
+        f(job)
+    })
+}
 
 /// A part's name, the heading of its section, the kernels that it measures besides the test kernel, and what
 /// writes its text.
@@ -86,36 +85,6 @@ pub fn figure(name: &str, value: u64, what: &str) -> String {
 
 pub fn figures(rows: &[String]) -> String {
     table("figure | value | what it is", rows)
-}
-
-/// `f` of each job, in as many threads as there are CPUs, until one fails.
-pub fn each<T: Sync, R: Send>(jobs: &[T], f: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(BTreeMap::new());
-    let work = || -> Result<()> {
-        loop {
-            let n = next.fetch_add(1, Ordering::Relaxed);
-            let Some(job) = jobs.get(n) else {
-                return Ok(());
-            };
-            let result = f(job).inspect_err(|_| next.store(jobs.len(), Ordering::Relaxed))?;
-            let mut done = done.lock().expect("nobody panics with it");
-            done.insert(n, result);
-            eprintln!("bench: {} of {}", done.len(), jobs.len());
-        }
-    };
-    thread::scope(|scope| {
-        let threads = thread::available_parallelism().map_or(1, usize::from);
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers
-            .into_iter()
-            .try_for_each(|worker| worker.join().expect("no panic"))
-    })?;
-    Ok(done
-        .into_inner()
-        .expect("nobody panics with it")
-        .into_values()
-        .collect())
 }
 
 /// With commas between the thousands.
