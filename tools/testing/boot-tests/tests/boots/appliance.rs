@@ -42,100 +42,19 @@ pub struct System {
 const PODMAN: System = System {
     name: "podman",
     packages: "",
-    report: r#"#!/bin/sh
-# An update: a new root in memory takes over, while the kernel runs on.
-if grep -qw update /proc/cmdline && [ ! -e /run/updated ]; then
-	awk '/^Shmem:/ { print "\nbefore: " $2 }' /proc/meminfo
-	echo "root before: $(findmnt -no FSTYPE /)"
-	touch /run/updated
-	mkdir /run/nextroot
-	mount -t tmpfs -o size=90% tmpfs /run/nextroot
-	cd /run/nextroot
-	mkdir dev proc run sys tmp
-	for f in /*; do [ -e "${f#/}" ] || cp -a "$f" .; done
-	exec systemctl soft-reboot
-fi
-/usr/lib/systemd/systemd-networkd-wait-online --timeout=60
-mkdir -p /tmp/root/bin
-cp /usr/bin/busybox /tmp/root/bin/
-run=$(podman run --rm --network=none --rootfs /tmp/root /bin/busybox echo hello from a directory 2>&1)
-echo; echo "root: $(findmnt -no FSTYPE /)"
-echo "host: $(cat /etc/hostname)"
-echo "id: $(cat /etc/machine-id)"
-echo "address: $(ip -4 -o address show scope global | awk '$2 ~ /^e/ { print $4 }')"
-echo "secure boot: $(od -An -tu1 -j4 /sys/firmware/efi/efivars/SecureBoot-* | tr -d " ")"
-echo "run: $run"
-awk '/^Shmem:/ { print "after: " $2 }' /proc/meminfo
-echo "lockdown: $(cat /sys/kernel/security/lockdown)"
-echo "service: $(systemctl is-active hello)"
-echo "container: $(journalctl -o cat -u "hello*" | grep "^hello from\|pivot_root" | tail -n 1)"
-echo "SCENARIO-END"
-exec systemctl poweroff --force --force
-"#,
+    report: include_str!("../../guest/podman.sh"),
 };
 
-/// It goes down through an exitrd, a small system that takes over from systemd, and starts the newer one that lies on
-/// its disk.
 const KEXEC: System = System {
     name: "kexec",
     packages: "kexec-tools",
-    report: r#"#!/bin/sh
-echo
-echo "version: $(cat /etc/appliance-version)"
-if [ "$(cat /etc/appliance-version)" = 1 ]; then
-	mount -o ro /dev/vda1 /mnt
-	cat /mnt/system.cpio.zst /mnt/newer.cpio.zst >/run/initrd
-	kexec -s -l /mnt/kernel --initrd=/run/initrd --reuse-cmdline && echo 'newer: loaded'
-	umount /mnt; rm /run/initrd
-	d=/run/initramfs; mkdir -p $d; cd $d; mkdir dev oldroot proc run sys
-	cp --parents $(ldd /usr/sbin/kexec | grep -o '/[^ ]*') /usr/sbin/kexec /usr/bin/busybox .
-	cat >shutdown <<-"EOT"
-		#!/usr/bin/busybox sh
-		exec >/dev/ttyS0 2>&1
-		echo
-		alias busybox=/usr/bin/busybox
-		busybox awk '$2 ~ "^/oldroot" { print $2 }' /proc/mounts | busybox sort -r | busybox xargs -n 1 /usr/bin/busybox umount
-		echo "exitrd: $1, $(busybox grep -c " /oldroot" /proc/mounts) mounts of the old root are left"
-		busybox awk '/^Shmem:/ { print "exitrd in memory: " $2 }' /proc/meminfo
-		/usr/sbin/kexec -e
-	EOT
-	chmod 755 shutdown
-	awk '/^Shmem:/ { print "in memory: " $2 }' /proc/meminfo
-	exec systemctl --no-block kexec
-fi
-echo "root: $(findmnt -no FSTYPE /)"
-echo "service: $(systemctl is-active hello)"
-echo "container: $(journalctl -o cat -u "hello*" | grep "^hello from\|pivot_root" | tail -n 1)"
-echo "SCENARIO-END"
-exec systemctl poweroff --force --force
-"#,
+    report: include_str!("../../guest/kexec.sh"),
 };
 
-/// Without rules for a firewall and without the network it needs nothing of the kernel besides.
 const DOCKER: System = System {
     name: "docker",
     packages: "docker.io docker-cli",
-    report: r#"#!/bin/sh
-mkdir -p /etc/docker /tmp/image/bin /tmp/build
-echo '{ "iptables": false, "ip6tables": false, "bridge": "none", "storage-driver": "overlay2" }' >/etc/docker/daemon.json
-systemctl reset-failed docker
-systemctl restart docker
-cp /usr/bin/busybox /tmp/image/bin
-printf 'FROM image\nRUN ["/bin/busybox", "touch", "/built"]\n' >/tmp/build/Dockerfile
-echo text >/tmp/text
-tar -C /tmp/image -c . | docker import - image >/dev/null
-last() { "$@" 2>&1 | tail -n 1; }
-echo; echo "root: $(findmnt -no FSTYPE /)"
-echo "storage: $(docker info --format '{{.Driver}}')"
-echo "run: $(docker run --rm --network=none image /bin/busybox echo hello from docker 2>&1 | grep -o 'hello.*\|pivot_root.*')"
-docker run -d --name container --network=none image /bin/busybox sleep 1000 >/dev/null 2>&1
-echo "exec: $(last docker exec container /bin/busybox echo inside)"
-echo "cp: $(last docker cp /tmp/text container:/text; last docker exec container /bin/busybox cat /text)" | paste -sd' '
-echo "build: $(DOCKER_BUILDKIT=0 last docker build --network=none -t built /tmp/build)"
-echo "built: $(last docker run --rm --network=none built /bin/busybox ls /built)"
-echo "SCENARIO-END"
-exec systemctl poweroff --force --force
-"#,
+    report: include_str!("../../guest/docker.sh"),
 };
 
 /// A key of our own, and its certificate `$1.cert`.
