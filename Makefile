@@ -66,6 +66,10 @@ boot: initramfs
 	@scripts/demo
 shell: initramfs
 	@scripts/demo shell
+# A name that is none is told before anything is built.
+chosen: setup
+	@[ -z "$(T)" ] || scripts/test check $(T)
+test: chosen
 test bench mutants compilers: initramfs
 	@scripts/$@ $(T)
 test-rest: initramfs
@@ -119,4 +123,4 @@ clean:
 	rm -rf build
 
 .NOTPARALLEL:
-.PHONY: help test-all arches test-arches author given clean $(commands)
+.PHONY: help test-all arches test-arches author given chosen clean $(commands)

@@ -29,8 +29,8 @@ pub struct Arch {
     pub call_size: u32,
 }
 
-/// What a file in `arches/` or `kernels/` says in a line that begins with `#: ` and this word.
-pub fn word(text: &str, key: &str) -> String {
+/// What a file in `arches/` or `kernels/` says in its first line that begins with `#: ` and this word.
+pub fn config_word(text: &str, key: &str) -> String {
     let value = |line: &str| {
         let (name, value) = line.strip_prefix("#: ")?.split_once(' ')?;
         (name == key).then(|| value.to_string())
@@ -41,7 +41,7 @@ pub fn word(text: &str, key: &str) -> String {
 impl Arch {
     pub(crate) fn read(file: &Path) -> Result<Self, String> {
         let text = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
-        let word = |key: &str| word(&text, key);
+        let word = |key: &str| config_word(&text, key);
         let words = |key| {
             word(key)
                 .split(' ')
@@ -68,6 +68,11 @@ impl Arch {
             calls: words("gdb-calls"),
             call_size: word("gdb-call-size").parse().unwrap_or(0),
         })
+    }
+
+    /// Whether it is one of those in a list of words. An empty list is of all.
+    pub fn is_among(&self, arches: &str) -> bool {
+        arches.is_empty() || arches.split(' ').any(|arch| arch == self.name)
     }
 
     /// Whether it is User-Mode Linux, where the kernel is a program.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Object files: what of them is loaded, what of that stays, and what stands where.
+//! Object files: what of them is loaded, what of that stays, and their symbols.
 
 use object::{elf::SHF_ALLOC, File, Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind};
 use std::{collections::BTreeMap, fmt::Display, fs, path::Path};
@@ -77,15 +77,18 @@ pub struct Symbol {
     pub address: u64,
 }
 
-/// But for those that stand for a section or a source file.
+/// But for sections, source files, and what assemblers leave in passing: binutils show none of these either.
 pub fn symbols(object: &Path) -> Result<Vec<Symbol>, String> {
     read(object, |file| {
         let mut symbols = Vec::new();
         for symbol in file.symbols() {
-            let named = !matches!(symbol.kind(), SymbolKind::Section | SymbolKind::File);
+            let name = symbol.name()?;
+            let passing = name.is_empty() || name.starts_with('$') || name.starts_with(".L");
+            let named =
+                !passing && !matches!(symbol.kind(), SymbolKind::Section | SymbolKind::File);
             if let (true, Some(section)) = (named, symbol.section_index()) {
                 symbols.push(Symbol {
-                    name: symbol.name()?.into(),
+                    name: name.into(),
                     section: file.section_by_index(section)?.name()?.into(),
                     address: symbol.address(),
                 });

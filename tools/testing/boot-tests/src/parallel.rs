@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Several at once.
+//! Jobs that take turns on a few threads: none waits for the slowest of its turn.
 
 use std::{sync::Mutex, thread};
 
-/// `f` of each job and its number, in so many threads. After a failure nothing more is begun.
-pub fn at_once<T: Sync, R: Send, E: Send>(
+/// `f` of each job and its number, in so many threads; the results are in the order of the jobs. After a failure
+/// nothing more is begun.
+pub fn in_parallel<T: Sync, R: Send, E: Send>(
     threads: usize,
     jobs: &[T],
     f: impl Fn(usize, &T) -> Result<R, E> + Sync,

@@ -87,5 +87,9 @@ pub fn target() -> &'static Target {
 
 /// The directory of this project.
 pub fn project_dir() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..")
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors()
+        .nth(3)
+        .expect("tools/testing/boot-tests")
+        .into()
 }

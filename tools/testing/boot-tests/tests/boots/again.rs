@@ -3,7 +3,7 @@
 //! The same boot many times over.
 
 use crate::{verdict::*, Case};
-use boot_tests::{at_once, target, Machine};
+use boot_tests::{in_parallel, target, Machine};
 use libtest_mimic::Failed;
 use std::{collections::BTreeMap, env};
 
@@ -33,7 +33,7 @@ fn again_and_again() -> Outcome {
         stock.insert(cpus, helpers(cpus, OFF)?);
     }
     // They sleep for most of the time.
-    let wrong = at_once(4, &vec![(); boots], |boot, ()| -> Result<_, Failed> {
+    let wrong = in_parallel(4, &vec![(); boots], |boot, ()| -> Result<_, Failed> {
         let cpus = cpus[boot % cpus.len()];
         let count = helpers(cpus, "")?;
         let other = count != stock[&cpus];

@@ -533,7 +533,7 @@ pub fn cases() -> Vec<Case> {
     vec![
         Case::new("firmware_starts_it_from_a_disk", || boots(PARTITION_ALONE))
             .needs(needs())
-            .only_if(
+            .skip_unless(
                 !target().arch.efi.is_empty(),
                 "no firmware is known that starts it",
             ),

@@ -5,7 +5,7 @@
 //! a kernel.
 
 use crate::{verdict::*, Case};
-use boot_tests::{at_once, fact, target, Machine};
+use boot_tests::{fact, in_parallel, target, Machine};
 use libtest_mimic::Failed;
 use std::{env, process::Command};
 
@@ -183,7 +183,7 @@ fn every_allocation_fails(params: &str) -> Outcome {
 
 fn every_allocation_may_fail() -> Outcome {
     let params = ["initramfs_options=size=400m", "rootfstype=ramfs"];
-    at_once(2, &params, |_, params| every_allocation_fails(params)).map(|_| ())
+    in_parallel(2, &params, |_, params| every_allocation_fails(params)).map(|_| ())
 }
 
 pub fn cases() -> Vec<Case> {

@@ -5,7 +5,7 @@
 use crate::{verdict::*, Case};
 use boot_tests::{
     elf::{self, PLACES},
-    figure, project_dir, target, Machine,
+    pages, project_dir, target, Machine,
 };
 use libtest_mimic::Failed;
 use std::{
@@ -63,6 +63,7 @@ impl Symbols {
         };
         let (section, offset) = match self.places.get(name) {
             Some((section, offset)) => (&**section, *offset),
+            // A relocation may name a section instead.
             None => (Some(name).filter(|name| name.starts_with('.'))?, 0),
         };
         Some(format!(
@@ -137,7 +138,7 @@ const MARGIN_IN_PERCENT: u64 = 10;
 
 /// Whoever makes it more on purpose measures again.
 fn as_committed(what: &str, here: u64, name: &str) -> Outcome {
-    let committed = figure(name)?;
+    let committed = pages::figure(name)?;
     println!("{here} {what}");
     match here > 0 && here.abs_diff(committed) * 100 <= committed * MARGIN_IN_PERCENT {
         true => Ok(()),

@@ -32,7 +32,7 @@ mod usermode_helpers;
 mod variants;
 mod verdict;
 
-use boot_tests::{project_dir, target};
+use boot_tests::{config_word, pages, project_dir, target};
 use libtest_mimic::{Arguments, Completion, Trial};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -52,7 +52,7 @@ struct Case {
     /// It needs no packages in the guest.
     bare: bool,
     /// Why it is not run.
-    left_out: Option<&'static str>,
+    left_out: Option<String>,
     /// What has to be made first: scripts, each with its arguments.
     needs: Vec<String>,
 }
@@ -90,31 +90,31 @@ impl Case {
         self.needs([format!("setup {}", target().arch.gdb)])
     }
 
-    /// It is run only if it can be, and otherwise left out for the reason given.
-    fn only_if(mut self, can: bool, why: &'static str) -> Self {
+    /// It is left out for the reason given, unless it can be run.
+    fn skip_unless(mut self, can: bool, why: &str) -> Self {
         if !can {
-            self.left_out = Some(why);
+            self.left_out = Some(why.into());
         }
         self
     }
 
-    fn only_on(self, arches: &[&str], why: &'static str) -> Self {
-        self.only_if(arches.contains(&&*target().arch.name), why)
+    fn only_on(self, arches: &[&str], why: &str) -> Self {
+        self.skip_unless(arches.contains(&&*target().arch.name), why)
     }
 
-    fn x86_only(self, why: &'static str) -> Self {
+    fn x86_only(self, why: &str) -> Self {
         self.only_on(&["x86_64"], why)
     }
 
     /// It is not run where the kernel is a program.
-    fn machine_only(self, why: &'static str) -> Self {
-        self.only_if(!target().arch.is_um(), why)
+    fn machine_only(self, why: &str) -> Self {
+        self.skip_unless(!target().arch.is_um(), why)
     }
 
     /// It is run where a file of the stock kernel has this text.
-    fn where_stock_has(self, file: &str, text: &str, why: &'static str) -> Self {
+    fn where_stock_has(self, file: &str, text: &str, why: &str) -> Self {
         let file = fs::read_to_string(project_dir().join("build/stock").join(file));
-        self.only_if(file.is_ok_and(|all| all.contains(text)), why)
+        self.skip_unless(file.is_ok_and(|all| all.contains(text)), why)
     }
 
     /// It is not run where the kernel has no `initramfs_options=`, as before 6.12.54.
@@ -127,7 +127,7 @@ impl Case {
     }
 }
 
-/// Cases on one thing each. Its name is the first part of theirs, the second is the case's: `root::no_mkdir`.
+/// Groups of cases. The group's name is the first part of theirs, as `root` of `root::initramfs_options_arrive`.
 fn groups() -> Vec<(&'static str, Vec<Case>)> {
     vec![
         ("containers", containers::cases()),
@@ -153,7 +153,7 @@ fn groups() -> Vec<(&'static str, Vec<Case>)> {
 }
 
 /// Whether all words of `filter` stand in `name`, in that order and with none in between. Where they are the
-/// name of a group, it is that group.
+/// name of a group, it is that group. The suites of others take hours: who wants one names their group.
 fn matches(name: &str, filter: &str, groups: &[&str]) -> bool {
     if groups.contains(&filter) {
         return name.split("::").next() == Some(filter);
@@ -165,6 +165,9 @@ fn matches(name: &str, filter: &str, groups: &[&str]) -> bool {
             .collect()
     };
     let (name, filter) = (words(name), words(filter));
+    if name[0] == "peers" && filter.first() != Some(&name[0]) {
+        return filter.is_empty();
+    }
     filter.is_empty() || name.windows(filter.len()).any(|part| part == filter)
 }
 
@@ -204,6 +207,14 @@ fn made() -> Option<Vec<String>> {
     Some(made.lines().map(String::from).collect())
 }
 
+/// The architectures that a kernel is for, if this is none of them.
+fn for_others(need: &str) -> Option<String> {
+    let kernel = need.strip_prefix("kernel ")?;
+    let file = pages::path("kernels").join(format!("{kernel}.config"));
+    let arches = config_word(&fs::read_to_string(file).ok()?, "arches");
+    (!target().arch.is_among(&arches)).then_some(arches)
+}
+
 /// Prints what these cases need, once each.
 fn print_needs(cases: &[(String, Case)]) {
     let mut printed = BTreeSet::new();
@@ -231,7 +242,7 @@ fn main() {
     let (filter, exact) = (arguments.filter.take(), arguments.exact);
     cases.retain(|(name, case)| {
         let chosen = arguments.include_ignored || case.quick != arguments.ignored;
-        let named = filter.as_ref().is_none_or(|filter| match exact {
+        let named = filter.as_ref().map_or(true, |filter| match exact {
             true => name == filter,
             false => matches(name, filter, &group_names),
         });
@@ -242,19 +253,21 @@ fn main() {
     arguments.exact = false;
     if cases.is_empty() {
         let filter = filter.unwrap_or_default();
-        eprintln!(
-            "boot-tests: no case has the words \"{filter}\" in its name; CASES.md lists them"
-        );
+        let page = "tools/testing/boot-tests/CASES.md";
+        eprintln!("boot-tests: no case has the words \"{filter}\" in its name; {page} lists them");
         std::process::exit(1);
     }
     if until().is_some() {
         order(&mut cases, group_names.len());
     }
+    let arch = &target().arch;
     for (_, case) in &mut cases {
-        let why = if target().arch.is_um() && !case.quick {
-            "User-Mode Linux runs the quick set"
-        } else if target().arch.debian.is_empty() && !case.bare {
-            "Debian has no packages for this architecture"
+        let why = if arch.is_um() && !case.quick {
+            "User-Mode Linux runs the quick set".into()
+        } else if arch.debian.is_empty() && !case.bare {
+            "Debian has no packages for this architecture".into()
+        } else if let Some(arches) = case.needs.iter().find_map(|need| for_others(need)) {
+            format!("its kernel is for {arches} alone")
         } else {
             continue;
         };
@@ -275,7 +288,7 @@ fn main() {
     let made = made();
     let mut trials = Vec::new();
     for (name, case) in cases {
-        if let Some(why) = case.left_out {
+        if let Some(why) = &case.left_out {
             skip(why, name);
             continue;
         }

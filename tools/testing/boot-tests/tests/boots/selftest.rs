@@ -213,7 +213,7 @@ pub fn cases() -> Vec<Case> {
         case!(selftest_passes_on_other_architectures)
             .quick()
             .bare()
-            .only_if(target().arch.name != "x86_64", "vmtest.sh does it")
+            .skip_unless(target().arch.name != "x86_64", "vmtest.sh does it")
             .machine_only("the selftest was not tried in a kernel that is a program"),
         case!(selftest_fails_where_the_feature_is_required)
             .quick()

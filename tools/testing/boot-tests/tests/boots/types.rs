@@ -22,7 +22,7 @@ const PRELUDE: &str = "
 ";
 
 /// All compile but for one line, and that has this error.
-const REFUSED: [(&str, &str, &str); 12] = [
+const REFUSED: [(&str, &str, &str); 13] = [
     (
         "a token made by hand",
         "fn f() { InitContext(core::marker::PhantomData); }",
@@ -36,6 +36,11 @@ const REFUSED: [(&str, &str, &str); 12] = [
     (
         "a token in another thread",
         "fn sent<T: Send>(_: T) {} fn f(init: &InitContext) { sent(init); }",
+        "error[E0277]",
+    ),
+    (
+        "a token given to another thread",
+        "fn sent<T: Send>(_: T) {} fn f(init: InitContext) { sent(init); }",
         "error[E0277]",
     ),
     (
@@ -111,12 +116,16 @@ const ACCEPTED: &str = r#"
 fn compile(text: &str, more: &str) -> Result<String, Failed> {
     let source = host::file("types.rs", &format!("{PRELUDE}{text}"))?;
     let dir = target().kernel("test");
-    let commands = fs::read_to_string(dir.join("init/.overmount_rootfs.o.cmd"))?;
-    let saved = commands
+    let saved = dir.join("init/.overmount_rootfs.o.cmd");
+    let text = fs::read_to_string(&saved).map_err(|e| format!("{}: {e}", saved.display()))?;
+    // What follows says what is compiled.
+    let command = text
         .split_once(":= ")
-        .map_or("", |(_, command)| command);
-    // Then comes what is compiled.
-    let (command, _) = saved.split_once(" --out-dir ").ok_or(commands.clone())?;
+        .and_then(|(_, all)| all.split_once(" --out-dir "));
+    let (command, _) = command.ok_or_else(|| {
+        let saved = saved.display();
+        format!("{saved} has no command with --out-dir; has Kbuild changed?\n{text}")
+    })?;
     let script = format!(
         "{command} {more} --emit=metadata -o {} {source}",
         target().tmp("types.rmeta").display()
@@ -127,7 +136,11 @@ fn compile(text: &str, more: &str) -> Result<String, Failed> {
         .env("RUSTC_BOOTSTRAP", "1")
         .current_dir(dir)
         .output()?;
-    Ok(String::from_utf8_lossy(&out.stderr).into_owned())
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    match out.status.success() != said.contains("error") {
+        true => Ok(said),
+        false => Err(format!("{script}\n{said}\n{}", out.status).into()),
+    }
 }
 
 fn safe_code_can_do_no_harm() -> Outcome {

@@ -78,10 +78,7 @@ pub fn cases() -> Vec<Case> {
         case("real_time", "rt", &ON, &[]),
         case("least", "least", &ramfs, &unknown_to_ramfs)
             .x86_only("on ARM the same kernel in C alone says nothing either"),
-        case("hardened", "hardened", &ON, &[]).only_on(
-            &["x86_64", "arm64"],
-            "Rust goes together with CFI on x86_64 and arm64 alone",
-        ),
+        case("hardened", "hardened", &ON, &[]),
         case("rust_of_6_18", "6.18", &ON, &[]).where_stock_has(
             "kernel/module/Kconfig",
             "config GENDWARFKSYMS",

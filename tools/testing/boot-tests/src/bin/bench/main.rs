@@ -11,7 +11,7 @@ mod overmount;
 mod payload;
 mod rust;
 
-use boot_tests::{at_once, page, target};
+use boot_tests::{in_parallel, pages, target};
 use std::{collections::BTreeSet, env, fs, path::PathBuf, process::ExitCode, thread};
 
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -19,9 +19,10 @@ pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + S
 /// `f` of each job, as many at once as there are CPUs.
 pub fn each<T: Sync, R: Send>(jobs: &[T], f: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    at_once(threads, jobs, |n, job| {
-        eprintln!("bench: {} of {}", n + 1, jobs.len());
-        f(job)
+    in_parallel(threads, jobs, |n, job| {
+        let result = f(job)?;
+        eprintln!("bench: job {} of {} is done", n + 1, jobs.len());
+        Ok(result)
     })
 }
 
@@ -30,7 +31,7 @@ pub fn each<T: Sync, R: Send>(jobs: &[T], f: impl Fn(&T) -> Result<R> + Sync) ->
 type Part = (
     &'static str,
     &'static str,
-    fn() -> Vec<String>,
+    fn() -> Result<Vec<String>>,
     fn() -> Result<String>,
 );
 
@@ -49,14 +50,14 @@ const PARTS: [Part; 7] = [
     (
         "overmount",
         "`overmount_rootfs()` itself",
-        Vec::new,
+        || names(&[]),
         overmount::run,
     ),
-    ("memory", "Memory", Vec::new, memory::run),
+    ("memory", "Memory", || names(&[]), memory::run),
     (
         "giving-back",
         "Giving the initramfs back",
-        Vec::new,
+        || names(&[]),
         boots::giving_back,
     ),
     (
@@ -69,8 +70,8 @@ const PARTS: [Part; 7] = [
     ("rust", RUST, rust::needs, rust::run),
 ];
 
-fn names(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| name.to_string()).collect()
+fn names(names: &[&str]) -> Result<Vec<String>> {
+    Ok(names.iter().map(|name| name.to_string()).collect())
 }
 
 /// Where archives are made.
@@ -114,7 +115,7 @@ pub fn table(head: &str, rows: &[String]) -> String {
 
 /// Puts a section into the page, in the place of what was there.
 fn put(heading: &str, section: &str) -> Result<()> {
-    let old = fs::read_to_string(page(COSTS)).unwrap_or_default();
+    let old = fs::read_to_string(pages::path(COSTS)).unwrap_or_default();
     let mut text = String::from(
         "# What EMPTY_ROOTFS costs and saves\n\n\
          `make bench` writes this page, in guest instructions that repeat exactly; `T=` names a part, and \
@@ -133,7 +134,7 @@ fn put(heading: &str, section: &str) -> Result<()> {
         };
         text.extend(section.map(|section| begin + section));
     }
-    fs::write(page(COSTS), text)?;
+    fs::write(pages::path(COSTS), text)?;
     Ok(())
 }
 
@@ -167,7 +168,10 @@ fn bench() -> Result<()> {
         return Err(format!("no such part; there are: {names}").into());
     }
     if !needs.is_empty() {
-        let kernels: BTreeSet<_> = parts.iter().flat_map(|part| part.2()).collect();
+        let mut kernels = BTreeSet::new();
+        for part in parts {
+            kernels.extend(part.2()?);
+        }
         kernels.iter().for_each(|kernel| println!("{kernel}"));
         return Ok(());
     }
@@ -184,7 +188,7 @@ fn bench() -> Result<()> {
         )?;
     }
     fs::remove_dir_all(tmp())?;
-    println!("{}", page(COSTS).display());
+    println!("{}", pages::path(COSTS).display());
     Ok(())
 }
 

@@ -3,33 +3,34 @@
 //! What CONFIG_RUST costs, and with which of the kernel's own means it costs less.
 
 use crate::{commas, table, Result};
-use boot_tests::{page, rows, target, word};
+use boot_tests::{config_word, pages, target};
 use std::{collections::BTreeSet, fs};
 
-/// The kernels whose files say that they are measured, and as what; "1. ..." comes first.
-fn kernels() -> Vec<(String, String)> {
-    let arch = &target().arch.name;
+/// The kernels whose files say that they are measured, and as what. That begins with a number, which orders them.
+fn kernels() -> Result<Vec<(String, String)>> {
     let mut kernels = Vec::new();
-    for file in fs::read_dir(page("kernels"))
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        let text = fs::read_to_string(file.path()).unwrap_or_default();
-        let (what, arches) = (word(&text, "measured"), word(&text, "arches"));
-        if !what.is_empty() && (arches.is_empty() || arches.split(' ').any(|a| a == arch)) {
+    for file in fs::read_dir(pages::path("kernels"))? {
+        let file = file?;
+        let text = fs::read_to_string(file.path())?;
+        let what = config_word(&text, "measured");
+        if !what.is_empty() && target().arch.is_among(&config_word(&text, "arches")) {
             let name = file.file_name().to_string_lossy().replace(".config", "");
+            if !what.starts_with(|c: char| c.is_ascii_digit()) {
+                return Err(
+                    format!("kernels/{name}.config: \"measured\" begins with no number").into(),
+                );
+            }
             kernels.push((what, name));
         }
     }
     kernels.sort();
-    kernels
+    Ok(kernels)
 }
 
 /// Each with its twin in C alone.
-pub fn needs() -> Vec<String> {
+pub fn needs() -> Result<Vec<String>> {
     let both = |(_, name): (String, String)| [format!("{name}-without-rust"), name];
-    kernels().into_iter().flat_map(both).collect()
+    Ok(kernels()?.into_iter().flat_map(both).collect())
 }
 
 fn image(kernel: &str) -> Result<u64> {
@@ -43,13 +44,11 @@ pub fn run() -> Result<String> {
     let release = fs::read_to_string(release)?;
     let here = [&*target().arch.name, release.trim()];
     // Other architectures and kernels have their own turn.
-    let numbered =
-        |row: &Vec<String>| row.len() == 5 && row[2].starts_with(|c: char| c.is_ascii_digit());
-    let mut rows: BTreeSet<Vec<String>> = rows("COSTS.md")?
+    let mut rows: BTreeSet<[String; 5]> = pages::rows("COSTS.md", super::RUST)?
         .into_iter()
-        .filter(|row| numbered(row) && row[..2] != here)
+        .filter(|row| row[..2] != here)
         .collect();
-    for (what, name) in kernels() {
+    for (what, name) in kernels()? {
         let (with, without) = (image(&name)?, image(&format!("{name}-without-rust"))?);
         let sign = if with < without { "-" } else { "" };
         let config = fs::read_to_string(target().kernel(&name).join(".config"))?;
@@ -59,7 +58,7 @@ pub fn run() -> Result<String> {
         };
         let added = format!("{sign}{}", commas(with.abs_diff(without)));
         let [arch, release] = here.map(String::from);
-        rows.insert(vec![arch, release, what + less, commas(without), added]);
+        rows.insert([arch, release, what + less, commas(without), added]);
     }
     let rows: Vec<_> = rows.iter().map(|row| row.join(" | ")).collect();
     Ok(format!(
