@@ -242,7 +242,7 @@ fn main() {
     let (filter, exact) = (arguments.filter.take(), arguments.exact);
     cases.retain(|(name, case)| {
         let chosen = arguments.include_ignored || case.quick != arguments.ignored;
-        let named = filter.as_ref().map_or(true, |filter| match exact {
+        let named = filter.as_ref().is_none_or(|filter| match exact {
             true => name == filter,
             false => matches(name, filter, &group_names),
         });

@@ -53,7 +53,7 @@ fn held_at(place: &str) -> Outcome {
     let (on, gdb) = boot("", &script)?;
     let (off, _) = boot(OFF, "")?;
     let disabled = fact(&gdb, "disabled");
-    if disabled.map_or(true, |state| state == "0") || !has(&on, IS_ON) {
+    if disabled.is_none_or(|state| state == "0") || !has(&on, IS_ON) {
         return Err(
             format!("{on}\n{gdb}\nhelpers are enabled while {place}() stands still").into(),
         );
