@@ -98,13 +98,18 @@ fn root_is_tmpfs_named_rootfs() -> Outcome {
         )
         .into());
     }
-    match (fact(&on, "mount"), fact(&off, "mount")) {
-        (Some(here), Some("1, parent 1"))
-            if here.ends_with(", parent 1") && here != "1, parent 1" =>
+    // A stock boot's root is its own parent, by an ID that depends on the release; here it is that one's child.
+    let mount = |console: &str| -> Option<(String, String)> {
+        let (own, parent) = fact(console, "mount")?.split_once(", parent ")?;
+        Some((own.into(), parent.into()))
+    };
+    match (mount(&on), mount(&off)) {
+        (Some((here, below)), Some((root, itself)))
+            if here != below && below == root && root == itself =>
         {
             Ok(())
         }
-        mounts => Err(format!("mounts: {mounts:?}").into()),
+        mounts => Err(format!("mounts and parents: {mounts:?}").into()),
     }
 }
 
