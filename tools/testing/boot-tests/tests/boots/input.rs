@@ -9,25 +9,13 @@ use std::fs;
 
 /// What the kernel says of the archive, of init and of giving up, and what init sees.
 fn outcome(console: &str) -> Vec<String> {
-    let tells = [
-        "nitramfs",
-        "rootfs",
-        "initrd",
-        "Run /",
-        "Failed to execute",
-        "Kernel panic",
-        "VFS: ",
-        "Warning: unable",
-        "release: ",
-        "files: ",
-        "write: ",
-        " /rich/",
-    ];
+    let tells = "nitramfs|rootfs|initrd|Run /|Failed to execute|Kernel panic|VFS: |\
+                 Warning: unable|release: |files: |write: | /rich/";
     console
         .lines()
         .filter(|line| !is(line, IS_ON) && !line.contains("ommand line"))
         .filter(|line| !line.starts_with("Freeing "))
-        .filter(|line| tells.iter().any(|tell| line.contains(tell)))
+        .filter(|line| tells.split('|').any(|tell| line.contains(tell)))
         .map(|line| line.replace("root: rootfs tmpfs", "root: rootfs rootfs"))
         .collect()
 }
