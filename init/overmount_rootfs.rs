@@ -29,8 +29,8 @@ use kernel::{
 #[no_mangle]
 #[link_section = ".init.text"]
 pub unsafe extern "C" fn overmount_rootfs(options: *const u8) {
-    // SAFETY: By the safety requirements, until this returns.
-    let init = unsafe { InitContext::assume() };
+    // SAFETY: By the safety requirements. It lives until this returns.
+    let init = &unsafe { InitContext::assume() };
     let options = if options.is_null() {
         &[]
     } else {

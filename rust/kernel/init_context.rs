@@ -14,27 +14,28 @@ use core::marker::PhantomData;
 ///
 /// # Invariants
 ///
-/// As long as a reference to this type lives, the kernel's init memory is in place, and the current
-/// task is the one that made the reference, and is not exiting: it has an `nsproxy`, and an
-/// `fs_struct` that it shares with PID 1.
+/// As long as a value of this type lives, the kernel's init memory is in place, and the current
+/// task is the one that made it, and is not exiting: it has an `nsproxy`, and an `fs_struct` that
+/// it shares with PID 1.
 // A pointer, so that it is neither `Send` nor `Sync`.
 pub struct InitContext(PhantomData<*mut ()>);
 
 impl InitContext {
-    /// Vouches that the current task runs boot code.
+    /// Vouches that the current task runs boot code. The caller keeps the result, and lends it to
+    /// safe code, which cannot have it longer.
     ///
     /// # Safety
     ///
-    /// For the whole of `'a`
+    /// As long as the result lives
     ///
     /// * the kernel's init memory must stay in place: the current task must be PID 1, or PID 1 must
     ///   wait for it;
     /// * the current task must share its `fs_struct` with PID 1, and not be exiting;
     /// * the caller must be built in: a module's init memory is another one.
     #[inline(always)]
-    pub unsafe fn assume<'a>() -> &'a Self {
+    pub unsafe fn assume() -> Self {
         // INVARIANT: By the safety requirements.
-        &Self(PhantomData)
+        Self(PhantomData)
     }
 
     /// Makes `text`, which lies in init memory, borrow from this proof.
@@ -66,7 +67,7 @@ impl InitContext {
 /// # if unsafe { system_state } > system_states_SYSTEM_SCHEDULING { return; }
 /// # // SAFETY: PID 1 waits for KUnit's kernel thread, which shares `init_fs` with it.
 /// # let init = unsafe { InitContext::assume() };
-/// assert_eq!(type_name(init).as_bytes_with_nul(), b"tmpfs\0");
+/// assert_eq!(type_name(&init).as_bytes_with_nul(), b"tmpfs\0");
 /// ```
 #[macro_export]
 macro_rules! init_c_str {

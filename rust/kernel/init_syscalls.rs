@@ -43,7 +43,7 @@ pub const MS_STRICTATIME: u32 = bindings::MS_STRICTATIME;
 /// # if unsafe { system_state } > system_states_SYSTEM_SCHEDULING { return; }
 /// # // SAFETY: PID 1 waits for KUnit's kernel thread, which shares `init_fs` with it.
 /// # let init = unsafe { InitContext::assume() };
-/// assert_eq!(mount_nosuchfs(init), Err(ENODEV));
+/// assert_eq!(mount_nosuchfs(&init), Err(ENODEV));
 /// ```
 #[inline(always)]
 pub fn mount(

@@ -4,7 +4,9 @@
 //!
 //! C headers: [`include/linux/path.h`](srctree/include/linux/path.h),
 //! [`include/linux/namei.h`](srctree/include/linux/namei.h),
-//! [`include/linux/fs_struct.h`](srctree/include/linux/fs_struct.h)
+//! [`include/linux/fs.h`](srctree/include/linux/fs.h),
+//! [`include/linux/fs_struct.h`](srctree/include/linux/fs_struct.h),
+//! [`include/linux/mount.h`](srctree/include/linux/mount.h)
 
 use crate::{
     bindings,
@@ -37,7 +39,7 @@ use core::{
 /// # if unsafe { system_state } > system_states_SYSTEM_SCHEDULING { return Ok(()); }
 /// # // SAFETY: PID 1 waits for KUnit's kernel thread, which shares `init_fs` with it.
 /// # let init = unsafe { InitContext::assume() };
-/// let root = Path::lookup_dir(init, c_str!("/"))?;
+/// let root = Path::lookup_dir(&init, c_str!("/"))?;
 /// assert!(root.covering_mount().is_none());
 /// # Ok::<(), Error>(())
 /// ```
@@ -45,8 +47,7 @@ pub struct Path(bindings::path);
 
 impl Path {
     /// Looks up the directory `name` by `kern_path()` in `fs/namei.c`, following symbolic links and
-    /// mounts. A name that is the root itself, such as `/`, gives what lies below a mount on it.
-    /// May sleep.
+    /// mounts. `/` alone gives the root itself, even if something is mounted on it. May sleep.
     ///
     /// # Errors
     ///
@@ -139,8 +140,8 @@ impl Path {
     ///
     /// # Safety
     ///
-    /// The directory must be on a tmpfs or ramfs, which keep all entries in the dentry cache. As
-    /// long as the result lives nobody else may
+    /// The directory must be on a tmpfs or ramfs, which keep all entries in the dentry cache. Until
+    /// the result is dropped or sealed, or for good if it is forgotten, nobody else may
     ///
     /// * have it open, make a file without a name in it (`O_TMPFILE`), or ask for its flags
     ///   (`vfs_fileattr_get()`), which take no lock of the inode;
