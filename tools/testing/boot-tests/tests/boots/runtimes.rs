@@ -30,8 +30,8 @@ const KEEPS: &str = "starts, and keeps the root";
 /// A runtime, its version, and what comes of it.
 type Row = [String; 3];
 
-/// What is seen in one boot; its script has to come to its end.
-fn seen(params: &str, expected: &[&str]) -> Result<Vec<Row>, Failed> {
+/// What is seen in one boot, and its console; its script has to come to its end.
+fn seen(params: &str, expected: &[&str]) -> Result<(Vec<Row>, String), Failed> {
     let mut machine = machine(&RUNTIMES, &PARTITION_ALONE, params, false)?;
     machine.memory = 4096;
     machine.cpus = 2;
@@ -46,7 +46,7 @@ fn seen(params: &str, expected: &[&str]) -> Result<Vec<Row>, Failed> {
     };
     let rows: Vec<Row> = console.lines().filter_map(row).collect();
     match rows.len() == RUNTIMES.report.matches("\nruntime ").count() {
-        true => Ok(rows),
+        true => Ok((rows, console)),
         false => Err(format!("{console}\nof some runtime nothing is said").into()),
     }
 }
@@ -54,8 +54,8 @@ fn seen(params: &str, expected: &[&str]) -> Result<Vec<Row>, Failed> {
 /// Each starts with the feature; on a stock boot none that pivots with it does so, and what does not start there is
 /// refused by that call.
 fn each_starts() -> Outcome {
-    let on = seen("", &[IS_ON, "root: tmpfs"])?;
-    let off = seen(OFF, &["root: rootfs"])?;
+    let (on, console) = seen("", &[IS_ON, "root: tmpfs"])?;
+    let (off, stock) = seen(OFF, &["root: rootfs"])?;
     let mut wrong = String::new();
     for ([name, _, with], [_, _, without]) in on.iter().zip(&off) {
         let expected = match with.as_str() {
@@ -68,7 +68,7 @@ fn each_starts() -> Outcome {
         }
     }
     if !wrong.is_empty() {
-        return Err(wrong.into());
+        return Err(format!("{console}\nstock:\n{stock}\n{wrong}").into());
     }
     // The versions may be others.
     let told = pages::rows::<4>("RUNTIMES.md", "Container runtimes")?;
