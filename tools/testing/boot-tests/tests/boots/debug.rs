@@ -120,10 +120,12 @@ fn kcsan_finds_no_race() -> Outcome {
 
 /// Boots `machine` with its `nth` allocation in `overmount_rootfs()` failing, if there are so many.
 fn out_of_memory(machine: &Machine, nth: u64) -> Result<Option<String>, Failed> {
-    // By default the kernel fails no allocation that may wait, which only debugfs could change.
+    // The task is PID 1, the first one after the idle task. By default the kernel fails no allocation that
+    // may wait, which only debugfs could change.
     let script = format!(
         "thbreak overmount_rootfs\ncontinue\nset $ret = *(long *)$rsp\n\
-         set $task = *(struct task_struct **)($gs_base + (long)&pcpu_hot)\n\
+         set $tasks = (long)&((struct task_struct *)0)->tasks\n\
+         set $task = (struct task_struct *)((char *)init_task.tasks.next - $tasks)\n\
          set variable failslab.ignore_gfp_reclaim = 0\n\
          set variable fail_page_alloc.ignore_gfp_reclaim = 0\n\
          set variable fail_page_alloc.min_order = 0\n\
@@ -191,7 +193,7 @@ pub fn cases() -> Vec<Case> {
         case!(every_allocation_may_fail)
             .with_gdb()
             .needs(["kernel faults"])
-            .x86_only("the kernel's current task is found by x86_64's registers"),
+            .x86_only("the address that a function returns to is found by x86_64's registers"),
         case!(debug_kernel_finds_no_fault).needs(["kernel debug"]),
         case!(kcsan_finds_no_race).needs(["kernel races"]),
     ]
